@@ -92,7 +92,7 @@ def warp(x: Tensor, affine: Tensor, bumps: Tensor | None = None) -> Tensor:
     to_unit = torch.tensor([2 / w, 2 / h], device=x.device)  # pixels from the centre -> [-1, 1]
     rows = (coefficients * to_unit[:, None]).flatten(0, 1)  # (n * 2, k)
     grid = (rows @ _basis(h, w, x.device)[: rows.shape[1]]).view(-1, 2, h, w).permute(0, 2, 3, 1)  # (n, h, w, 2)
-    planes = x.view(x.shape[0], -1, h, w).float()  # (n, c, h, w)
+    planes = x.reshape(x.shape[0], -1, h, w).float()  # (n, c, h, w)
     y = F.grid_sample(planes, grid, mode="bilinear", padding_mode="zeros", align_corners=False).add_(0.5)
     return (y.floor_() if x.dtype.is_signed else y).to(x.dtype).view(x.shape)
 
