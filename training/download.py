@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import shutil
 import socket
 import sys
@@ -46,14 +47,13 @@ def download(name: str, fetch: Fetch, digests: Mapping[str, str], folder: Path) 
 def _torchvision_datasets() -> Any:  # noqa: ANN401 - a module of a package that need not be there
     """The module torchvision.datasets, or a HalfbyteError that says why it cannot be imported."""
     try:
-        import torchvision.datasets  # noqa: PLC0415 - only a download may import it
+        return importlib.import_module("torchvision.datasets")
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] == "torchvision":
             raise HalfbyteError("torchvision, which would download it, is not installed") from None
         raise HalfbyteError(_not_importable(error)) from None
     except Exception as error:  # noqa: BLE001 - a mismatched build fails in many ways, none of them declared
         raise HalfbyteError(_not_importable(error)) from None
-    return torchvision.datasets
 
 
 def _not_importable(error: Exception) -> str:

@@ -16,7 +16,7 @@ import gzip
 import math
 import struct
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ from training.errors import HalfbyteError
 if TYPE_CHECKING:
     from pathlib import Path
 
-TYPES = {0x08: np.dtype(np.uint8), 0x09: np.dtype(np.int8), 0x0B: np.dtype(">i2")}
+TYPES: dict[int, np.dtype[Any]] = {0x08: np.dtype(np.uint8), 0x09: np.dtype(np.int8), 0x0B: np.dtype(">i2")}
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -60,7 +60,8 @@ def parse(data: bytes, path: Path) -> npt.NDArray[np.integer]:
     expected = start + math.prod(shape) * dtype.itemsize
     if len(data) != expected:
         raise _damaged(path, f"shape {shape} of its header needs {expected} bytes, it has {len(data)}")
-    return np.frombuffer(data, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    items: npt.NDArray[np.integer] = np.frombuffer(data, dtype, offset=start).reshape(shape)
+    return items.astype(dtype.newbyteorder("="))
 
 
 def _damaged(path: Path, what: str) -> HalfbyteError:

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a trained module to a verified C library: lower, bound, plan, generate, compile, compare."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from exporter import bounds as bounds_module
+from exporter import lower
+from exporter.bounds import Bounds, find_bounds
+from exporter.codegen import Provenance, check_name, generate
+from exporter.graph import Graph
+from exporter.hostlib import HostLibrary
+from exporter.plan import Plan, make_plan
+from exporter.verify import Report, VerificationError, compare
+from training.files import write_text
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from torch import nn
+
+
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """A network as C, in `folder`, with the module it was made from. Made by `export`."""
+
+    model: nn.Module
+    graph: Graph
+    taps: dict[str, lower.Tap]
+    bounds: Bounds
+    plan: Plan
+    folder: Path
+    _scratch: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+
+    @cached_property
+    def library(self) -> HostLibrary:
+        """The C, compiled for this machine at first use."""
+        return HostLibrary(self.graph, self.folder / "c")
+
+    def scores(self, x: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+        """Scores of raw samples by the compiled C.  # (n, *shape) -> (n, n_scores)"""
+        return self.library.run(_as_array(x))
+
+    def predict(self, x: npt.NDArray[np.integer]) -> npt.NDArray[np.intp]:
+        """Class of every raw sample by the compiled C: the largest score, the lowest index on a tie.  # (n,)"""
+        return self.scores(x).argmax(axis=1)
+
+    def compare(
+        self, x: npt.NDArray[np.integer], *, labels: npt.NDArray[np.integer] | None = None, random: int = 0
+    ) -> Report:
+        """Compare C, NumPy and PyTorch, tensor by tensor, on raw samples and on `random` made-up ones."""
+        taps = self.taps
+        return compare(
+            self.graph,
+            self.library,
+            lambda chunk: lower.tapped_run(self.model, taps, chunk),
+            _as_array(x),
+            labels=labels,
+            random=random,
+        )
+
+    def verify(self, x: npt.NDArray[np.integer], *, random: int = 64) -> Report:
+        """As `compare`; raises VerificationError naming the first differing layer, index and values."""
+        report = self.compare(x, random=random)
+        if report.first is not None:
+            raise VerificationError(str(report.first))
+        return report
+
+
+def _as_array(x: npt.ArrayLike) -> npt.NDArray[np.integer]:
+    return np.asarray(x)
+
+
+def export(
+    model: nn.Module,
+    name: str = "model",
+    *,
+    out: str | Path | None = None,
+    labels: tuple[str, ...] = (),
+    provenance: Provenance | None = None,
+) -> Exported:
+    """Export a model of supported layers: graph.json, bounds.json, plan.json and c/ in `out`.
+
+    model   any nn.Module that torch.fx can trace to a chain hb.Input ... hb.BitLinear(requant=None); set to eval()
+    name    C identifier, part of every generated name
+    out     folder, made if missing; a temporary one that lives as long as the result by default
+    labels  names of the classes, for comments
+
+    HalfbyteError where a layer cannot be exported or could overflow; nothing is written then.
+    """
+    graph, taps = lower.lower(model, check_name(name), labels)
+    bounds = find_bounds(graph)
+    plan = make_plan(graph)
+    sources = generate(graph, bounds, plan, provenance or Provenance())
+    scratch = tempfile.TemporaryDirectory(prefix="halfbyte-") if out is None else None
+    folder = Path(scratch.name if scratch else str(out))
+    write_text(folder / "graph.json", graph.to_json())
+    write_text(folder / "bounds.json", bounds_module.to_json(graph, bounds))
+    write_text(folder / "plan.json", plan.to_json(graph))
+    for file, text in sources.items():
+        write_text(folder / "c" / file, text)
+    return Exported(model, graph, taps, bounds, plan, folder, scratch)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The integer graph: operations in the order they run, and nothing but integers in them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from exporter.ops import OPS, Op, Shape
+from training.errors import HalfbyteError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SPEC_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """An operation with its place in the graph.
+
+    name   of the tensor it makes: the module's path, with the operation behind a dot where a module makes several
+    input  name of the tensor it reads; "raw" is what enters the network
+    """
+
+    name: str
+    op: Op
+    input: str
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A network as integers.
+
+    name    C identifier
+    dtype   of the raw values: uint8, int8 or int16
+    shape   of one raw sample
+    nodes   in the order they run; the last one makes the scores
+    labels  names of the classes, may be empty
+    """
+
+    name: str
+    dtype: str
+    shape: Shape
+    nodes: tuple[Node, ...]
+    labels: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def shapes(self) -> dict[str, Shape]:
+        """Shape of every tensor, by name."""
+        shapes = {"raw": self.shape}
+        for node in self.nodes:
+            shapes[node.name] = node.op.out_shape(shapes[node.input])
+        return shapes
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of every constant of the model."""
+        return sum(table.nbytes for node in self.nodes for table in node.op.tables())
+
+    @cached_property
+    def digest(self) -> str:
+        """First 16 hex digits of the SHA-256 over input and operations: what makes two networks the same."""
+        text = json.dumps([self.dtype, list(self.shape), self._records()], separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def _records(self) -> list[dict[str, Any]]:
+        return [{"name": node.name, "input": node.input, **node.op.to_json()} for node in self.nodes]
+
+    def to_json(self) -> str:
+        """One operation to a line, readable and stable to the byte."""
+        head = {
+            "spec": SPEC_VERSION,
+            "digest": self.digest,
+            "name": self.name,
+            "dtype": self.dtype,
+            "shape": list(self.shape),
+            "labels": list(self.labels),
+        }
+        nodes = ",\n".join("  " + json.dumps(record, separators=(",", ":")) for record in self._records())
+        return json.dumps(head, indent=1, ensure_ascii=False)[:-2] + f',\n "nodes": [\n{nodes}\n ]\n}}\n'
+
+
+def read_graph(path: Path) -> Graph:
+    """The graph in a file; HalfbyteError where it is missing, damaged, of another version, or was edited."""
+    again = "write it again with: halfbyte export"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["spec"] != SPEC_VERSION:
+            raise HalfbyteError(f"{path}: written for spec version {record['spec']}, this is {SPEC_VERSION}; {again}")
+        nodes = tuple(Node(n["name"], OPS[n["op"]].from_json(n), n["input"]) for n in record["nodes"])
+        graph = Graph(record["name"], record["dtype"], tuple(record["shape"]), nodes, tuple(record["labels"]))
+    except FileNotFoundError:
+        raise HalfbyteError(f"{path} does not exist; {again}") from None
+    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise HalfbyteError(f"{path}: not a graph of halfbyte ({error}); {again}") from None
+    if graph.digest != record["digest"]:
+        raise HalfbyteError(f"{path}: its contents do not match its digest {record['digest']}; {again}")
+    return graph

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The generated C on this machine: compiled from the very files that go to the chip, loaded with cffi."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cffi
+import numpy as np
+
+from exporter.codegen import generate_host
+from training.errors import HalfbyteError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from exporter.graph import Graph
+
+STRICT = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wmissing-prototypes")
+NUMPY_TYPES = {"uint8_t": np.uint8, "int8_t": np.int8, "int32_t": np.int32}
+
+
+def find_compiler() -> list[str]:
+    """$CC, or the machine's own compiler, or the one that pip installed (ziglang); HalfbyteError without any."""
+    if os.environ.get("CC"):
+        return os.environ["CC"].split()
+    for name in ("cc", "gcc", "clang"):
+        if path := shutil.which(name):
+            return [path]
+    if find_spec("ziglang"):
+        return [sys.executable, "-m", "ziglang", "cc"]
+    raise HalfbyteError("no C compiler found: install gcc or clang, set CC, or: pip install 'halfbyte[firmware]'")
+
+
+def trace_dtype(graph: Graph) -> np.dtype[Any]:
+    """A record of every tensor of one sample, in the order of the graph; int32 tensors are aligned."""
+    names, formats, offsets, offset = [], [], [], 0
+    for node in graph.nodes:
+        element = np.dtype(NUMPY_TYPES[node.op.out_type])
+        offset = -(-offset // element.itemsize) * element.itemsize
+        names.append(node.name)
+        formats.append((element, graph.shapes[node.name]))
+        offsets.append(offset)
+        offset += element.itemsize * int(np.prod(graph.shapes[node.name]))
+    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": -(-offset // 4) * 4})
+
+
+class HostLibrary:
+    """The compiled network. `folder` holds the files that `generate` made; they are compiled as they lie there."""
+
+    def __init__(self, graph: Graph, folder: Path, flags: tuple[str, ...] = ("-O2",)) -> None:
+        self.graph = graph
+        self.trace = trace_dtype(graph)
+        with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
+            library = _compile(graph, self.trace, folder, Path(scratch), flags)
+            self._ffi = cffi.FFI()
+            self._ffi.cdef("void hb_host_run(int32_t *, uint8_t *, const void *, size_t);")
+            self._library = self._ffi.dlopen(str(library))
+
+    def run(self, raw: npt.NDArray[np.integer], *, trace: bool = False) -> npt.NDArray[Any]:
+        """Scores (n, n_scores) int32 of raw samples (n, *shape); with `trace` a record array of every tensor (n,)."""
+        raw = self._checked(raw)
+        scores = np.empty((len(raw), *self.graph.shapes[self.graph.nodes[-1].name]), np.int32)
+        record = np.zeros(len(raw), self.trace) if trace else None
+        pointer = self._ffi.NULL if record is None else self._ffi.cast("uint8_t *", record.ctypes.data)
+        self._library.hb_host_run(
+            self._ffi.cast("int32_t *", scores.ctypes.data), pointer, self._ffi.cast("void *", raw.ctypes.data), len(raw)
+        )
+        return scores if record is None else record
+
+    def _checked(self, raw: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        raw = np.asarray(raw)
+        dtype = np.dtype(self.graph.dtype)
+        if raw.shape[1:] != self.graph.shape:
+            raise HalfbyteError(f"{self.graph.name} takes samples of shape {self.graph.shape}, got {raw.shape[1:]}")
+        if not np.can_cast(raw.dtype, dtype):
+            raise HalfbyteError(f"{self.graph.name} takes {dtype} samples, got {raw.dtype}")
+        return np.ascontiguousarray(raw, dtype)
+
+
+def _compile(graph: Graph, trace: np.dtype[Any], folder: Path, scratch: Path, flags: tuple[str, ...]) -> Path:
+    wrapper = scratch / "host.c"
+    wrapper.write_text(generate_host(graph, trace), encoding="utf-8")
+    sources = [str(p) for p in sorted(folder.glob("hb_*.c"))]
+    library = scratch / f"{graph.name}.so"
+    command = [*find_compiler(), *STRICT, *flags, "-fPIC", "-shared", f"-I{folder}", "-o", str(library), str(wrapper), *sources]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own arguments)
+    except OSError as error:
+        raise HalfbyteError(f"cannot run the C compiler '{command[0]}': {error.strerror}; set CC or install gcc") from None
+    if result.returncode:
+        first = next((line for line in result.stderr.splitlines() if "error" in line), result.stderr.strip()[:200])
+        raise HalfbyteError(f"the C in {folder} does not compile: {first}")
+    return library

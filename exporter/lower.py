@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A PyTorch module to an integer graph: traced with torch.fx, then every module replaced by its operations.
+
+The only file of the exporter that imports torch. A new layer is one entry in LOWER.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+
+from exporter.graph import Graph, Node
+from exporter.ops import AddBias, InputShift, Linear, MaxShift, MulShift, Op, ResizeArea, Shift
+from exporter.ops.resize_area import reciprocal
+from training import requant
+from training.errors import HalfbyteError
+from training.layers import BitConv2d, BitLayer, BitLinear, Input
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+SUPPORTED = "Input, BitLinear, nn.Flatten, nn.Identity, nn.Dropout"
+
+
+@dataclass(frozen=True)
+class Tap:
+    """Where PyTorch computes a tensor of the graph: what goes into or comes out of the module at `path`."""
+
+    path: str
+    output: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation that a module becomes, the name behind the module's own ("" for its main one), and its tap."""
+
+    suffix: str
+    op: Op
+    tap: Tap
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, (Input, BitLayer)) or super().is_leaf_module(m, module_qualified_name)
+
+
+def lower(model: nn.Module, name: str, labels: tuple[str, ...] = ()) -> tuple[Graph, dict[str, Tap]]:
+    """The integer graph of a model in eval(), and where PyTorch computes each of its tensors.
+
+    HalfbyteError names the module's path, what was found, and what to use instead.
+    """
+    if model.training:
+        model.eval()
+    nodes: list[Node] = []
+    taps: dict[str, Tap] = {}
+    first: Input | None = None
+    for path, module in _chain(model):
+        if first is None:
+            if not isinstance(module, Input):
+                raise HalfbyteError(f"{path or 'model'}: a network begins with hb.Input(shape, ...), found {_kind(module)}")
+            first = module
+        elif isinstance(module, Input):
+            raise HalfbyteError(f"{path}: a network has one hb.Input, its first layer")
+        for step in _lower_module(path, module):
+            node = Node(f"{path}.{step.suffix}".strip("."), step.op, nodes[-1].name if nodes else "raw")
+            if node.name in taps:
+                raise HalfbyteError(f"{path}: used twice in forward(); give each use a layer of its own")
+            nodes.append(node)
+            taps[node.name] = step.tap
+    if first is None:
+        raise HalfbyteError("the model has no layers; it takes hb.Input(...) first, hb.BitLinear(..., requant=None) last")
+    _check_ends(nodes)
+    return Graph(name, first.dtype, first.shape, tuple(nodes), labels), taps
+
+
+def _check_ends(nodes: list[Node]) -> None:
+    """Scores come out of the last layer, and of no other; each layer takes what the one before it makes."""
+    if nodes[-1].op.out_type != "int32_t":
+        raise HalfbyteError(f"{nodes[-1].name}: the last layer's sums are the scores; give it requant=None")
+    width = None
+    for node, after in zip(nodes, [*nodes[1:], None], strict=True):
+        if isinstance(node.op, Linear):
+            n_in = node.op.w.shape[1]
+            if width is not None and n_in != width:
+                raise HalfbyteError(f"{node.name}: takes {n_in} inputs, but {width} come out of {node.input}")
+            if after is not None and isinstance(after.op, (Linear, InputShift)):
+                raise HalfbyteError(f"{node.name}: int32 sums go into {after.name}; give it a requantizer")
+        if isinstance(node.op, AddBias) and "maxshift" in (n.op.kind for n in nodes):
+            raise HalfbyteError(
+                f"{node.name}: a bias needs scores of a fixed scale, and maxshift scales every sample on its own; "
+                "use requant 'shift' or 'mulshift' before it, or bias=False"
+            )
+        width = int(np.prod(node.op.out_shape(()))) if isinstance(node.op, Linear) else width
+
+
+def _chain(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """(path, module) of a traced model in the order of the data; HalfbyteError where it is not a chain."""
+    if isinstance(model, (Input, BitLayer)):
+        yield "", model
+        return
+    try:
+        traced = _Tracer().trace(model)
+    except (fx.proxy.TraceError, TypeError, ValueError, RuntimeError) as error:
+        raise HalfbyteError(f"{type(model).__name__}: forward() cannot be traced: {str(error).splitlines()[0]}") from None
+    previous: fx.Node | None = None
+    for node in traced.nodes:
+        if node.op == "output":
+            if node.args[0] is not previous:
+                raise HalfbyteError(f"{type(model).__name__}: forward() must return the scores alone")
+            continue
+        inputs = node.all_input_nodes
+        if node.op == "placeholder":
+            if previous is not None:
+                raise HalfbyteError(f"{type(model).__name__}: forward() must take one tensor, also takes '{node.target}'")
+        elif inputs != [previous]:
+            raise HalfbyteError(f"{node.target}: takes {[str(n) for n in inputs]}; only chains of layers can be exported")
+        elif node.op == "call_module":
+            yield str(node.target), model.get_submodule(str(node.target))
+        elif not _keeps_values(node):
+            raise HalfbyteError(f"{node.name}: '{_target_name(node)}' cannot be exported; supported are {SUPPORTED}")
+        previous = node
+
+
+def _target_name(node: fx.Node) -> str:
+    return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+
+
+def _keeps_values(node: fx.Node) -> bool:
+    """Does the call only give the tensor another shape, keeping the order of its elements?"""
+    return _target_name(node) in ("flatten", "reshape", "view", "contiguous")
+
+
+# -- one function for each kind of module ------------------------------------------------------------------------
+
+
+def _integers(values: Tensor | npt.ArrayLike) -> npt.NDArray[np.int64]:
+    return np.asarray(values.cpu().numpy() if isinstance(values, Tensor) else values).astype(np.int64)
+
+
+def _lower_input(path: str, module: Input) -> list[Step]:
+    steps = []
+    if module.resize is not None:
+        mul, shift = reciprocal(module.resize.area)
+        op = ResizeArea(module.resize.in_size, module.resize.out_size, mul, shift)
+        steps.append(Step("resize_area", op, Tap(f"{path}.resize".strip("."), output=True)))
+    op_shift = InputShift(module.dtype, module.offset, module.shift, module.lo, module.hi)
+    return [*steps, Step("", op_shift, Tap(path, output=True))]
+
+
+def _lower_linear(path: str, module: BitLinear) -> list[Step]:
+    if module.fmt is None:
+        raise HalfbyteError(f"{path}: format 'float' has no integer weights; train with one of halfbyte's formats")
+    linear = Linear(module.fmt.name, _integers(module.levels()))
+    if module.requant is not None:
+        _check_requant(path, module)
+        inner = f"{path}.requant".strip(".")
+        op = REQUANT_OPS[type(module.requant)](module, module.requant)
+        return [Step("", linear, Tap(inner, output=False)), Step(op.kind, op, Tap(inner, output=True))]
+    if module.scale == "channel":
+        raise HalfbyteError(f"{path}: scores need one scale; the last layer takes scale='tensor'")
+    if module.bias is None:
+        return [Step("", linear, Tap(path, output=True))]
+    inner = f"{path}.bias".strip(".")
+    op_bias = AddBias(_integers(module.bias.integers()))
+    return [Step("", linear, Tap(inner, output=False)), Step("add_bias", op_bias, Tap(inner, output=True))]
+
+
+def _check_requant(path: str, module: BitLinear) -> None:
+    r = module.requant
+    if r.norm not in r.deploys:
+        raise HalfbyteError(
+            f"{path}: norm '{r.norm}' has no exact integer form behind '{r.kind}'; "
+            f"use one of {', '.join(r.deploys)}" + (", or requant 'mulshift'" if r.norm == "batch" else "")
+        )
+    if module.scale == "channel" and not r.per_channel_scale:
+        raise HalfbyteError(f"{path}: scale 'channel' needs requant 'mulshift', found '{r.kind}'")
+
+
+def _maxshift(module: BitLinear, r: requant.MaxShift) -> Op:  # noqa: ARG001 (one signature for all)
+    return MaxShift(r.lo, r.hi)
+
+
+def _shift(module: BitLinear, r: requant.Shift) -> Op:  # noqa: ARG001
+    return Shift(r.exponent(), r.lo, r.hi, _integers(r.bias_integers()))
+
+
+def _mulshift(module: BitLinear, r: requant.MulShift) -> Op:
+    m, b, s = r.constants(module.acc_max(module.levels()))
+    return MulShift(r.lo, r.hi, _integers(m), _integers(b), _integers(s))
+
+
+REQUANT_OPS: dict[type[nn.Module], Callable[[Any, Any], Op]] = {
+    requant.MaxShift: _maxshift,
+    requant.Shift: _shift,
+    requant.MulShift: _mulshift,
+}
+
+
+def _lower_nothing(path: str, module: nn.Module) -> list[Step]:  # noqa: ARG001
+    return []
+
+
+def _refuse_conv(path: str, module: BitConv2d) -> list[Step]:  # noqa: ARG001
+    raise HalfbyteError(f"{path}: BitConv2d trains but cannot be exported yet; use BitLinear")
+
+
+LOWER: dict[type[nn.Module], Callable[[str, Any], list[Step]]] = {
+    Input: _lower_input,
+    BitLinear: _lower_linear,
+    BitConv2d: _refuse_conv,
+    nn.Flatten: _lower_nothing,
+    nn.Identity: _lower_nothing,
+    nn.Dropout: _lower_nothing,
+}
+
+INSTEAD: dict[type[nn.Module], str] = {
+    nn.Linear: "hb.BitLinear",
+    nn.Conv2d: "hb.BitLinear",
+    nn.ReLU: "nothing: BitLinear's unsigned activations are already max(0, .)",
+    nn.BatchNorm1d: "hb.BitLinear(..., norm='batch', requant='mulshift')",
+    nn.LayerNorm: "hb.BitLinear(..., norm='rms')",
+    nn.RMSNorm: "hb.BitLinear(..., norm='rms')",
+    nn.Softmax: "nothing: the class is the largest score",
+    nn.LogSoftmax: "nothing: the class is the largest score",
+}
+
+
+def _kind(module: nn.Module) -> str:
+    return type(module).__name__
+
+
+def _lower_module(path: str, module: nn.Module) -> list[Step]:
+    try:
+        return LOWER[type(module)](path, module)
+    except KeyError:
+        instead = f"; use {INSTEAD[type(module)]}" if type(module) in INSTEAD else ""
+        raise HalfbyteError(f"{path}: {_kind(module)} cannot be exported{instead} (supported: {SUPPORTED})") from None
+
+
+def tapped_run(model: nn.Module, taps: dict[str, Tap], raw: npt.NDArray[np.integer]) -> dict[str, npt.NDArray[np.int64]]:
+    """Every tensor of the graph as PyTorch's eval() computes it for raw samples.  # name: (n, *its shape)"""
+    tensors: dict[str, npt.NDArray[np.int64]] = {}
+
+    def record(tap: Tap, name: str) -> Callable[..., None]:
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG001
+            value = (output if tap.output else inputs[0]).double()
+            integers = value.to(torch.int64)
+            if not torch.equal(integers.double(), value):
+                raise HalfbyteError(f"{name}: PyTorch's eval() gives values that are no integers")
+            tensors[name] = integers.cpu().numpy()
+
+        return hook
+
+    model.eval()
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    hooks = [model.get_submodule(tap.path).register_forward_hook(record(tap, name)) for name, tap in taps.items()]
+    try:
+        with torch.no_grad():
+            model(torch.as_tensor(np.ascontiguousarray(raw), device=device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return tensors

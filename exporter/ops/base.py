@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operation of the integer graph is: its arithmetic, its interval, its C, all in one file each.
+
+To add an operation: one file here with one class, its name in `exporter/ops/__init__.py`, its kernel in
+`firmware/src/`, and an entry in `exporter/lower.py` that makes it from a PyTorch module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from training.errors import HalfbyteError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Int = npt.NDArray[np.int64]
+Shape = tuple[int, ...]
+
+INT32_MAX = 2**31 - 1
+INT32_MIN = -(2**31)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Smallest and largest value of every element of a tensor, both reachable or wider.  # arrays of its shape"""
+
+    lo: Int
+    hi: Int
+
+    @property
+    def peak(self) -> int:
+        """Largest absolute value of any element."""
+        return int(max(np.abs(self.lo).max(initial=0), np.abs(self.hi).max(initial=0)))
+
+    def check_int32(self, layer: str, what: str) -> Interval:
+        """Itself; HalfbyteError with layer, channel and bound where `what` could leave 32 bits."""
+        over = (self.hi > INT32_MAX) | (self.lo < INT32_MIN)
+        if over.any():
+            channel = int(np.argmax(over.reshape(len(over), -1).any(axis=1)))
+            lo, hi = int(self.lo[channel].min()), int(self.hi[channel].max())
+            raise HalfbyteError(
+                f"{layer}: {what} of channel {channel} can reach [{lo}, {hi}], outside int32; "
+                "make the layer narrower or its format smaller"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class Table:
+    """A constant of the generated C: `static const HB_ROM <ctype> <layer>_<suffix>[]`."""
+
+    suffix: str
+    ctype: str  # uint8_t, int16_t or int32_t
+    values: npt.NDArray[Any]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes it takes in flash."""
+        return {"uint8_t": 1, "int16_t": 2, "int32_t": 4}[self.ctype] * self.values.size
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """One operation: a frozen record of integers. Its class docstring is its arithmetic.
+
+    kind      its name in graph.json and in SPEC.md
+    out_type  C type of an output element
+    in_place  may the output begin at or before the input in memory and overlap it?
+    raw       part of the input rule, not of the inference
+    """
+
+    kind: ClassVar[str]
+    out_type: ClassVar[str]
+    in_place: ClassVar[bool] = False
+    raw: ClassVar[bool] = False
+
+    def out_shape(self, shape: Shape) -> Shape:
+        """Shape of one sample behind the operation."""
+        return shape
+
+    def reference(self, x: Int) -> Int:
+        """The integers, in NumPy.  # (n, *shape) -> (n, *out_shape)"""
+        raise NotImplementedError
+
+    def interval(self, x: Interval, layer: str) -> Interval:
+        """Interval of the output; HalfbyteError where an intermediate value could leave 32 bits."""
+        raise NotImplementedError
+
+    def tables(self) -> Sequence[Table]:
+        """Constants of the generated C."""
+        return ()
+
+    def kernel(self) -> str:
+        """Name of the C function, and of its file in firmware/src/."""
+        return f"hb_{self.kind}"
+
+    def arguments(self) -> Sequence[str]:
+        """What the C call takes behind output and input; {n_in}, {n_out} are sizes, {w} and the like tables."""
+        raise NotImplementedError
+
+    def format_name(self) -> str:
+        """Weight format, or - where there is none."""
+        return "-"
+
+    def to_json(self) -> dict[str, Any]:
+        """Kind and fields, arrays as nested lists."""
+        record: dict[str, Any] = {"op": self.kind}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            record[field.name] = value.tolist() if isinstance(value, np.ndarray) else value
+        return record
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Op:
+        """Inverse of `to_json`: lists become int64 arrays or tuples, as the field says."""
+        values = {}
+        for field in fields(cls):
+            value = record[field.name]
+            if isinstance(value, list):
+                value = np.asarray(value, np.int64) if "Int" in str(field.type) else tuple(value)
+            values[field.name] = value
+        return cls(**values)
+
+
+def half(shift: Int | int) -> Any:  # noqa: ANN401 (int in, int out; array in, array out)
+    """(1 << shift) >> 1: what makes a shift round half up."""
+    return (np.int64(1) << np.asarray(shift, np.int64)) >> 1

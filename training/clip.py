@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clip scales: the width of one level step, chosen from the weights themselves.
+
+A scale is a pure function of the weights, so computing it twice changes nothing. Weights are (groups, n): one group for
+a scale per tensor, one for each output channel otherwise. Scales are (groups, 1) and positive.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.formats import Format
+from training.quantize import nearest_level
+
+_GRID = torch.linspace(-1.0, 1.5, 41).exp2()  # candidates around the proportional scale, 0.5 ... 2.8 times
+_SAMPLE = 4096
+_SMALLEST = 1e-12
+
+
+@lru_cache(maxsize=32)
+def gaussian_ratio(fmt: Format) -> float:
+    """scale / mean|w| with the least squared error for normally distributed weights."""
+    probability = (np.arange(4096) + 0.5) / 4096
+    # quantiles of the standard normal without SciPy: invert the error function through torch
+    w = torch.erfinv(torch.as_tensor(2 * probability - 1)) * 2**0.5
+    scales = torch.logspace(-3, 1, 2000, dtype=w.dtype, base=10.0)
+    error = torch.stack([(nearest_level(w / s, fmt) * s - w).square().mean() for s in scales])
+    return float(scales[error.argmin()] / w.abs().mean())
+
+
+def proportional(w: Tensor, fmt: Format) -> Tensor:
+    """A fixed multiple of mean|w|: what would be best if the weights were normally distributed."""
+    return (w.abs().mean(dim=1, keepdim=True) * gaussian_ratio(fmt)).clamp_min(_SMALLEST)
+
+
+def octav(w: Tensor, fmt: Format) -> Tensor:
+    """The scale with the least mean squared quantization error: OCTAV's objective, for any codebook.
+
+    Sakr et al. 2022 (arXiv 2206.06501) find it for uniform levels with Newton's method and a model of the rounding
+    noise. Here the error is the real one: the best of a grid, then the fixed point s = <w, L> / <L, L> at which the
+    derivative of the error is zero for the levels L that are chosen.
+    """
+    candidates = proportional(w, fmt) * _GRID.to(w)  # (groups, n_grid)
+    sample = w[:, :: max(1, w.shape[1] // _SAMPLE)]  # enough to tell the candidates apart
+    z = sample[:, None, :] / candidates[:, :, None]
+    error = ((nearest_level(z, fmt) - z) * candidates[:, :, None]).square().sum(dim=2)
+    scale = candidates.gather(1, error.argmin(dim=1, keepdim=True))
+    for _ in range(4):
+        level = nearest_level(w / scale, fmt)
+        energy = level.square().sum(dim=1, keepdim=True)
+        scale = torch.where(energy > 0, (w * level).sum(dim=1, keepdim=True) / energy.clamp_min(1), scale)
+    return scale.clamp_min(_SMALLEST)
+
+
+# "learned" starts at OCTAV's scale and is a parameter from then on (`layers.BitLayer`).
+CLIPS = {"octav": octav, "proportional": proportional, "learned": octav}

@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The layers of a deployable network: Input, BitLinear, BitConv2d.
+
+In train() they are differentiable and run in the caller's precision. In eval() they compute the integers of SPEC.md:
+exact integers held in float64, whatever the dtype of the parameters, autocast or matmul precision settings.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.clip import CLIPS
+from training.errors import HalfbyteError
+from training.formats import get_format
+from training.quantize import fake_quantize, nearest_level
+from training.requant import NORMS, REQUANTS, Requant, activation_range
+
+REFRESH_CLIP = 16  # training steps between two updates of a clip scale that is not frozen
+TYPICAL_ACTIVATION = 40.0  # root mean square of an 8-bit activation, good enough to start from
+RAW_TYPES = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-32768, 32767)}
+
+
+def area_weights(n_in: int, n_out: int) -> np.ndarray:
+    """Parts that output row o and input row i of an area resize share (SPEC 2.1).  # (n_out, n_in), rows sum equal"""
+    g = gcd(n_in, n_out)
+    parts_in, parts_out = n_out // g, n_in // g  # parts in an input row, parts an output row covers
+    starts = np.arange(n_out)[:, None] * parts_out, np.arange(n_in)[None, :] * parts_in
+    ends = starts[0] + parts_out, starts[1] + parts_in
+    return np.clip(np.minimum(*ends) - np.maximum(*starts), 0, None)
+
+
+class ResizeArea(nn.Module):
+    """uint8 images (n, *in_size) -> (n, *out_size) by area, rounded down (SPEC 2.1)."""
+
+    rows: Tensor
+    cols: Tensor
+
+    def __init__(self, in_size: tuple[int, ...], out_size: tuple[int, ...]) -> None:
+        super().__init__()
+        self.in_size, self.out_size = tuple(in_size), tuple(out_size)
+        rows, cols = (area_weights(n, m) for n, m in zip(in_size, out_size, strict=True))
+        self.area = int(rows[0].sum() * cols[0].sum())
+        self.register_buffer("rows", torch.tensor(rows, dtype=torch.float64), persistent=False)
+        self.register_buffer("cols", torch.tensor(cols.T.copy(), dtype=torch.float64), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # A quotient that is no integer is at least 1 / area from one, so its floor is right in float32 as well,
+        # as long as the sums are below 2^24 and area below 2^15.
+        return torch.floor(self.rows.to(x) @ x @ self.cols.to(x) / self.area)
+
+
+class Input(nn.Module):
+    """The integer input rule (SPEC 2): raw (n, *shape) values -> activations (n, *out_shape).
+
+    shape   of one raw sample
+    dtype   of the raw values: uint8, int8 or int16
+    resize  (height, width) to which images are resized by area; uint8 only
+    offset, shift   y = clamp((x + offset) >> shift)
+    signed  activations in [-127, 127]; default: where the raw type is signed
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        dtype: str = "uint8",
+        resize: tuple[int, int] | None = None,
+        offset: int = 0,
+        shift: int = 0,
+        signed: bool | None = None,
+    ) -> None:
+        super().__init__()
+        if dtype not in RAW_TYPES:
+            raise HalfbyteError(f"Input: dtype must be one of {', '.join(RAW_TYPES)}, got '{dtype}'")
+        if resize is not None and (dtype != "uint8" or len(shape) != 2):
+            raise HalfbyteError(f"Input: resize takes a (height, width) uint8 image, got {dtype} {tuple(shape)}")
+        if not (0 <= shift <= 15 and -32768 <= offset <= 32767):
+            raise HalfbyteError(f"Input: shift must be 0..15 and offset int16, got shift {shift}, offset {offset}")
+        self.shape, self.dtype = tuple(shape), dtype
+        self.resize = ResizeArea(self.shape, resize) if resize else None
+        self.out_shape = tuple(resize) if resize else self.shape
+        self.offset, self.shift = offset, shift
+        self.lo, self.hi = activation_range(8, dtype != "uint8" if signed is None else signed)
+
+    def extra_repr(self) -> str:
+        return f"{self.dtype} {self.shape} -> {self.out_shape}, offset={self.offset}, shift={self.shift}"
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.to(torch.float32 if self.training else torch.float64)
+            if self.resize is not None:
+                x = self.resize(x)
+            if self.offset or self.shift:
+                x = torch.floor((x + self.offset) * 2.0**-self.shift)
+            return x.clamp(self.lo, self.hi)
+
+
+class ScoreBias(nn.Module):
+    """The bias of the scores (SPEC 5.5), learned in units of `unit` scores.  # (n, channels)"""
+
+    def __init__(self, channels: int, unit: float) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.unit = unit
+
+    def integers(self) -> Tensor:
+        """b, rounded half up.  # (channels,) float64"""
+        return torch.floor(self.bias.detach().double() * self.unit + 0.5)
+
+    def forward(self, acc: Tensor) -> Tensor:
+        return acc + (self.bias * self.unit if self.training else self.integers())
+
+
+class BitLayer(nn.Module):
+    """What BitLinear and BitConv2d share: quantized weights, their clip scale, and the requantizer behind the sums.
+
+    format   name of a weight format, or "float" for unquantized weights (trains, cannot be exported)
+    scale    "tensor", or "channel" for a clip scale of each output channel (needs requant "mulshift")
+    clip     "octav", "proportional" or "learned"
+    center   subtract the mean of the weights before quantizing (BitNet's binary, arXiv 2310.11453)
+    requant  "maxshift", "shift", "mulshift", or None for the last layer, whose sums are the scores
+    norm     "none", "rms", "l1", "layer" or "batch"
+    bits, signed   of the output activations
+    bias     None: where the requantizer has one; the last layer has one only if asked
+    in_max   largest |activation| the input can have; 15 behind a 4-bit layer gives finer multipliers
+    """
+
+    weight: nn.Parameter
+    clip_scale: Tensor
+
+    def __init__(
+        self,
+        weight_shape: tuple[int, ...],
+        *,
+        format: str = "sym4",  # noqa: A002 (the field's word)
+        scale: str = "tensor",
+        clip: str = "octav",
+        center: bool = False,
+        requant: str | None = "maxshift",
+        norm: str = "none",
+        bits: int = 8,
+        signed: bool = False,
+        bias: bool = False,
+        in_max: int = 127,
+    ) -> None:
+        super().__init__()
+        _check_options(scale=scale, clip=clip, requant=requant, norm=norm, bits=bits, bias=bias)
+        self.fmt = None if format == "float" else get_format(format)
+        self.scale, self.clip, self.center, self.in_max = scale, clip, center, in_max
+        self.out_channels, self.fan_in = weight_shape[0], int(np.prod(weight_shape[1:]))
+        self.frozen = False
+        self._steps = 0
+        self.weight = nn.Parameter(torch.empty(weight_shape))
+        nn.init.kaiming_uniform_(self.weight, a=5**0.5)
+        self.register_buffer("clip_scale", torch.ones(self.out_channels if scale == "channel" else 1, 1))
+        if clip == "learned":
+            self.log_scale = nn.Parameter(torch.zeros_like(self.clip_scale))
+            self.log_scale.data.copy_(self._fitted_scale().log())
+        self.requant = self._make_requant(requant, norm, bits, signed)
+        self.bias = ScoreBias(self.out_channels, self.score_unit()) if bias else None
+        self.temperature = nn.Parameter(torch.zeros(())) if requant is None else None
+        self.update_clip()
+
+    def _make_requant(self, kind: str | None, norm: str, bits: int, signed: bool) -> Requant | None:
+        if kind is None:
+            return None
+        options: dict[str, Any] = {"bits": bits, "signed": signed, "norm": norm}
+        if kind != "maxshift":
+            options["typical"] = self.typical_sum()
+        return REQUANTS[kind](self.out_channels, **options)
+
+    def typical_sum(self) -> float:
+        """Root mean square of the sums to expect of normally distributed weights and activations."""
+        level = 16.0 if self.fmt is None else float(np.abs(self.fmt.levels).mean())
+        return level * TYPICAL_ACTIVATION * self.in_max / 127 * self.fan_in**0.5
+
+    # -- weights -------------------------------------------------------------------------------------------------
+
+    def _grouped(self) -> Tensor:
+        """Weights as (groups, n), one group for each clip scale, centered if asked."""
+        w = self.weight.flatten(1) if self.scale == "channel" else self.weight.reshape(1, -1)
+        return w - w.mean(1, keepdim=True) if self.center else w
+
+    @torch.no_grad()
+    def _fitted_scale(self) -> Tensor:
+        if self.fmt is None:
+            return self._grouped().square().mean(1, keepdim=True).sqrt().clamp_min(1e-12) / 16
+        return CLIPS[self.clip](self._grouped().float(), self.fmt)
+
+    @torch.no_grad()
+    def update_clip(self) -> None:
+        """Bring the clip scale up to date with the weights, unless it is frozen. Doing it twice changes nothing."""
+        if not self.frozen:
+            learned = getattr(self, "log_scale", None)
+            self.clip_scale.copy_(self._fitted_scale() if learned is None else learned.exp())
+
+    def freeze_clip(self) -> None:
+        """Bring the clip scale up to date for the last time; activation ranges that follow the data stop as well."""
+        self.update_clip()
+        self.frozen = True
+        if self.requant is not None:
+            self.requant.frozen = True
+        if hasattr(self, "log_scale"):
+            self.log_scale.requires_grad_(False)
+
+    @torch.no_grad()
+    def levels(self) -> Tensor:
+        """The integer weights the network is evaluated and exported with.  # float64, shape of weight"""
+        z = self._grouped().float() / self.clip_scale.float()
+        levels = z if self.fmt is None else nearest_level(z, self.fmt)
+        return levels.reshape(self.weight.shape).double()
+
+    def _trained_levels(self) -> Tensor:
+        """Levels with a gradient to the weights (and to a learned scale)."""
+        scale = self.log_scale.exp() if self.clip == "learned" and not self.frozen else self.clip_scale
+        z = self._grouped() / scale
+        levels = z if self.fmt is None else fake_quantize(z, self.fmt)
+        return levels.reshape(self.weight.shape)
+
+    def train(self, mode: bool = True) -> BitLayer:  # noqa: FBT001, FBT002 (torch's signature)
+        """As torch's; on the way into eval() the clip scale is brought up to date first."""
+        if not mode and self.training:
+            self.update_clip()
+        return super().train(mode)
+
+    # -- forward -------------------------------------------------------------------------------------------------
+
+    def _sums(self, x: Tensor, levels: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            if self._steps % REFRESH_CLIP == 0:
+                self.update_clip()
+            self._steps += 1
+            levels = self._trained_levels()
+            return self._finish(self._sums(x, levels), levels)
+        with torch.autocast(x.device.type, enabled=False):
+            levels = self.levels()
+            return self._finish(self._sums(x.double(), levels), levels)
+
+    def acc_max(self, levels: Tensor) -> Tensor:
+        """Largest |sum| of each output channel over every input in [-in_max, in_max].  # (channels,)"""
+        return levels.detach().abs().flatten(1).sum(1) * self.in_max
+
+    def _finish(self, acc: Tensor, levels: Tensor) -> Tensor:
+        if self.requant is not None:
+            return self.requant(acc, self.acc_max(levels))  # type: ignore[no-any-return]
+        scores = acc if self.bias is None else self.bias(acc)
+        if self.training:
+            scores = scores * (self.temperature.exp() / self.score_unit())  # type: ignore[union-attr]
+        return scores
+
+    def score_unit(self) -> float:
+        """What train() divides scores by, so that the loss sees numbers around 1; eval() leaves them integers."""
+        return self.typical_sum() / 4
+
+    def extra_repr(self) -> str:
+        return f"{'x'.join(map(str, self.weight.shape))}, {self.fmt.name if self.fmt else 'float'}, scale={self.scale}"
+
+
+def _check_options(*, scale: str, clip: str, requant: str | None, norm: str, bits: int, bias: bool) -> None:
+    choices = {
+        "scale": (scale, ("tensor", "channel")),
+        "clip": (clip, tuple(CLIPS)),
+        "requant": (requant, (*REQUANTS, None)),
+        "norm": (norm, NORMS),
+        "bits": (bits, (8, 4)),
+    }
+    for name, (value, allowed) in choices.items():
+        if value not in allowed:
+            raise HalfbyteError(f"{name} must be one of {', '.join(map(str, allowed))}, got '{value}'")
+    if bias and requant is not None:
+        raise HalfbyteError(f"bias is for the last layer (requant = None); '{requant}' brings what it can deploy")
+
+
+class BitLinear(BitLayer):
+    """A fully connected layer of quantized weights: (n, in_features) activations -> (n, out_features).
+
+    Options as in `BitLayer`. In eval(), and behind `requant=None`, the result is the integers of SPEC 5.
+    """
+
+    def __init__(self, in_features: int, out_features: int, **options: Any) -> None:  # noqa: ANN401
+        super().__init__((out_features, in_features), **options)
+
+    def _sums(self, x: Tensor, levels: Tensor) -> Tensor:
+        return functional.linear(x, levels)
+
+
+class BitConv2d(BitLayer):
+    """A convolution of quantized weights: (n, in_channels, h, w) -> (n, out_channels, h', w'). Trains; export follows.
+
+    stride, padding and groups as in torch.nn.Conv2d; options as in `BitLayer`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        padding: int = 0,
+        groups: int = 1,
+        **options: Any,  # noqa: ANN401
+    ) -> None:
+        super().__init__((out_channels, in_channels // groups, kernel_size, kernel_size), **options)
+        self.stride, self.padding, self.groups = stride, padding, groups
+
+    def _sums(self, x: Tensor, levels: Tensor) -> Tensor:
+        return functional.conv2d(x, levels, stride=self.stride, padding=self.padding, groups=self.groups)
+
+
+def freeze_clip(model: nn.Module) -> None:
+    """Freeze every clip scale of a model: what is trained from here on is trained for the levels as they are."""
+    for module in model.modules():
+        if isinstance(module, BitLayer):
+            module.freeze_clip()
