@@ -242,9 +242,9 @@ def _fetched(name: str, files: tuple[str, ...]) -> Path:
     try:
         download(name, entry.fetch, dict(zip(entry.files, entry.sha256, strict=True)), target)
     except HalfbyteError as error:
-        looked = " and ".join(str(root) for root in _roots())
+        looked = " or ".join(str(root) for root in _roots())
         raise HalfbyteError(
-            f"data set {name} is neither in {looked}, and {error}; put {', '.join(entry.files)} (gzipped or not) into "
+            f"data set {name} is not in {looked}, and {error}; put {', '.join(entry.files)} (gzipped or not) into "
             f"{target}, or set HALFBYTE_DATA to the folder that has {entry.folder}/raw/"
         ) from None
     return target
