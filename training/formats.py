@@ -49,6 +49,12 @@ class Format:
         levels = np.asarray(self.levels, np.float64)
         return (levels[1:] + levels[:-1]) / 2
 
+    @cached_property
+    def step(self) -> int | None:
+        """Distance between neighbouring levels, None where it varies."""
+        steps = set(np.diff(self.levels).tolist())
+        return steps.pop() if len(steps) == 1 else None
+
     def code_of_level(self, levels: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
         """Codes of an array of levels, same shape; HalfbyteError where a value is not a level of this format."""
         table = np.asarray(self.levels)

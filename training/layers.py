@@ -120,6 +120,8 @@ class ScoreBias(nn.Module):
 class BitLayer(nn.Module):
     """What BitLinear and BitConv2d share: quantized weights, their clip scale, and the requantizer behind the sums.
 
+    Weights are a matrix (out_channels, fan_in), kernels flattened, which is what Muon and the packers want.
+
     format   name of a weight format, or "float" for unquantized weights (trains, cannot be exported)
     scale    "tensor", or "channel" for a clip scale of each output channel (needs requant "mulshift")
     clip     "octav", "proportional" or "learned"
@@ -136,7 +138,8 @@ class BitLayer(nn.Module):
 
     def __init__(
         self,
-        weight_shape: tuple[int, ...],
+        out_channels: int,
+        fan_in: int,
         *,
         format: str = "sym4",  # noqa: A002 (the field's word)
         scale: str = "tensor",
@@ -153,10 +156,10 @@ class BitLayer(nn.Module):
         _check_options(scale=scale, clip=clip, requant=requant, norm=norm, bits=bits, bias=bias)
         self.fmt = None if format == "float" else get_format(format)
         self.scale, self.clip, self.center, self.in_max = scale, clip, center, in_max
-        self.out_channels, self.fan_in = weight_shape[0], int(np.prod(weight_shape[1:]))
+        self.out_channels, self.fan_in = out_channels, fan_in
         self.frozen = False
         self._steps = 0
-        self.weight = nn.Parameter(torch.empty(weight_shape))
+        self.weight = nn.Parameter(torch.empty(out_channels, fan_in))
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)
         self.register_buffer("clip_scale", torch.ones(self.out_channels if scale == "channel" else 1, 1))
         if clip == "learned":
@@ -184,7 +187,7 @@ class BitLayer(nn.Module):
 
     def _grouped(self) -> Tensor:
         """Weights as (groups, n), one group for each clip scale, centered if asked."""
-        w = self.weight.flatten(1) if self.scale == "channel" else self.weight.reshape(1, -1)
+        w = self.weight if self.scale == "channel" else self.weight.view(1, -1)
         return w - w.mean(1, keepdim=True) if self.center else w
 
     @torch.no_grad()
@@ -211,22 +214,23 @@ class BitLayer(nn.Module):
 
     @torch.no_grad()
     def levels(self) -> Tensor:
-        """The integer weights the network is evaluated and exported with.  # float64, shape of weight"""
+        """The integer weights the network is evaluated and exported with.  # (out_channels, fan_in) float64"""
         z = self._grouped().float() / self.clip_scale.float()
         levels = z if self.fmt is None else nearest_level(z, self.fmt)
-        return levels.reshape(self.weight.shape).double()
+        return levels.view_as(self.weight).double()
 
     def _trained_levels(self) -> Tensor:
         """Levels with a gradient to the weights (and to a learned scale)."""
         scale = self.log_scale.exp() if self.clip == "learned" and not self.frozen else self.clip_scale
         z = self._grouped() / scale
         levels = z if self.fmt is None else fake_quantize(z, self.fmt)
-        return levels.reshape(self.weight.shape)
+        return levels.view_as(self.weight)
 
     def train(self, mode: bool = True) -> BitLayer:  # noqa: FBT001, FBT002 (torch's signature)
         """As torch's; on the way into eval() the clip scale is brought up to date first."""
         if not mode and self.training:
             self.update_clip()
+        self._steps = 0
         return super().train(mode)
 
     # -- forward -------------------------------------------------------------------------------------------------
@@ -247,22 +251,24 @@ class BitLayer(nn.Module):
 
     def acc_max(self, levels: Tensor) -> Tensor:
         """Largest |sum| of each output channel over every input in [-in_max, in_max].  # (channels,)"""
-        return levels.detach().abs().flatten(1).sum(1) * self.in_max
+        return levels.detach().abs().sum(1) * self.in_max
 
     def _finish(self, acc: Tensor, levels: Tensor) -> Tensor:
         if self.requant is not None:
             return self.requant(acc, self.acc_max(levels))  # type: ignore[no-any-return]
         scores = acc if self.bias is None else self.bias(acc)
-        if self.training:
-            scores = scores * (self.temperature.exp() / self.score_unit())  # type: ignore[union-attr]
-        return scores
+        return self.scores_to_logits(scores) if self.training else scores
+
+    def scores_to_logits(self, scores: Tensor) -> Tensor:
+        """Scores of the last layer at the temperature the loss was trained with; train() returns these."""
+        return scores * (self.temperature.exp() / self.score_unit())  # type: ignore[union-attr]
 
     def score_unit(self) -> float:
         """What train() divides scores by, so that the loss sees numbers around 1; eval() leaves them integers."""
         return self.typical_sum() / 4
 
     def extra_repr(self) -> str:
-        return f"{'x'.join(map(str, self.weight.shape))}, {self.fmt.name if self.fmt else 'float'}, scale={self.scale}"
+        return f"{self.fan_in} -> {self.out_channels}, {self.fmt.name if self.fmt else 'float'}, scale={self.scale}"
 
 
 def _check_options(*, scale: str, clip: str, requant: str | None, norm: str, bits: int, bias: bool) -> None:
@@ -287,7 +293,7 @@ class BitLinear(BitLayer):
     """
 
     def __init__(self, in_features: int, out_features: int, **options: Any) -> None:  # noqa: ANN401
-        super().__init__((out_features, in_features), **options)
+        super().__init__(out_features, in_features, **options)
 
     def _sums(self, x: Tensor, levels: Tensor) -> Tensor:
         return functional.linear(x, levels)
@@ -310,10 +316,13 @@ class BitConv2d(BitLayer):
         groups: int = 1,
         **options: Any,  # noqa: ANN401
     ) -> None:
-        super().__init__((out_channels, in_channels // groups, kernel_size, kernel_size), **options)
+        kernel = in_channels // groups, kernel_size, kernel_size
+        super().__init__(out_channels, int(np.prod(kernel)), **options)
+        self.kernel = kernel
         self.stride, self.padding, self.groups = stride, padding, groups
 
     def _sums(self, x: Tensor, levels: Tensor) -> Tensor:
+        levels = levels.view(-1, *self.kernel)
         return functional.conv2d(x, levels, stride=self.stride, padding=self.padding, groups=self.groups)
 
 

@@ -24,6 +24,10 @@ def _tables(fmt: Format, device: torch.device, dtype: torch.dtype) -> tuple[Tens
 
 def nearest_level(z: Tensor, fmt: Format) -> Tensor:
     """The level nearest to each z, the higher one on a tie.  # same shape and dtype, integer values"""
+    if fmt.step is not None:  # evenly spaced: no search
+        lowest, step = fmt.levels[0], fmt.step
+        index = ((z - lowest) * (1 / step) + 0.5).floor_().clamp_(0, len(fmt.levels) - 1)
+        return index.mul_(step).add_(lowest)
     boundaries, levels = _tables(fmt, z.device, z.dtype)
     return levels[torch.bucketize(z, boundaries, right=True)]
 

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run folders: from a checkpoint to exported files, and from those to a verdict (SPEC 8)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from exporter import export as export_module
+from exporter.codegen import Provenance, check_name, generate
+from exporter.export import Exported, export
+from exporter.graph import read_graph
+from exporter.hostlib import HostLibrary
+from training import checkpoint, data, models
+from training.errors import HalfbyteError
+from training.files import write_text
+from training.recipe import Recipe, check_recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
+    from exporter.verify import Report
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A trained network with what its checkpoint says about it."""
+
+    folder: Path
+    model: nn.Module
+    recipe: Recipe
+    metadata: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """C name of the network."""
+        return check_name(self.recipe.name)
+
+    @property
+    def command(self) -> str:
+        """What trains, exports and verifies it again."""
+        return str(self.metadata["command"])
+
+
+def load_run(folder: str | Path) -> Run:
+    """The best network of a run folder, in eval(); HalfbyteError where there is none or it is damaged."""
+    folder = Path(folder)
+    path = folder / CHECKPOINT
+    if not folder.is_dir():
+        raise HalfbyteError(f"{folder} is not a folder; make a run with: halfbyte run RECIPE --out {folder}")
+    tensors, metadata = checkpoint.load(path)
+    try:
+        recipe = check_recipe(metadata["recipe"], str(path))
+        model = models.build(recipe, tuple(metadata["shape"]), metadata["dtype"], len(metadata["labels"]))
+    except (KeyError, TypeError) as error:
+        raise HalfbyteError(f"{path}: its metadata lacks {error}; train again") from None
+    checkpoint.restore(model, tensors, path)
+    return Run(folder, model.eval(), recipe, metadata)
+
+
+def export_run(folder: str | Path) -> Exported:
+    """Export a run into its own folder."""
+    run = load_run(folder)
+    return export(
+        run.model, run.name, out=run.folder, labels=tuple(run.metadata["labels"]), provenance=_provenance(run)
+    )
+
+
+def load(folder: str | Path) -> Exported:
+    """A run or a shipped model as it was exported: its C is compiled as it lies in the folder.
+
+    HalfbyteError where it was not exported, or from another checkpoint.
+    """
+    run = load_run(folder)
+    written = read_graph(run.folder / "graph.json")
+    scratch = export(run.model, run.name)
+    again = f"export it again with: halfbyte export {run.folder}"
+    if written.digest != scratch.graph.digest:
+        raise HalfbyteError(f"{run.folder}/graph.json is not of this checkpoint; {again}")
+    source = run.folder / "c" / f"{run.name}.c"
+    if not source.is_file():
+        raise HalfbyteError(f"{source} does not exist; {again}")
+    return Exported(run.model, written, scratch.taps, scratch.bounds, scratch.plan, run.folder)
+
+
+def verify_run(
+    folder: str | Path, images: int | None = None, random: int = 256, progress: Callable[[str], None] = lambda _: None
+) -> Report:
+    """Compare C, NumPy and PyTorch on test images (None: all) and on `random` made-up samples.
+
+    A comparison of all test images without a mismatch is recorded: in verified.json, and in the head of the C.
+    """
+    run = load_run(folder)
+    progress("loading the exported network")
+    exported = load(folder)
+    progress("loading the test set")
+    test = data.load_test(run.recipe.data)
+    count = len(test.y) if images is None else images
+    if not 1 <= count <= len(test.y):
+        raise HalfbyteError(f"--images {count}: the test set of {run.recipe.data} has {len(test.y)} images")
+    progress("compiling the C")
+    exported.library  # noqa: B018 (compiled at first use)
+    progress(f"comparing {count} images, layer by layer")
+    report = exported.compare(test.x[:count], labels=test.y[:count], random=random)
+    if report.mismatches == 0 and count == len(test.y):
+        _record(run, exported, report)
+    return report
+
+
+def _record(run: Run, exported: Exported, report: Report) -> None:
+    """Write verified.json, and put the result into the head of the C, if that is as it was generated."""
+    before = _sources(exported, _provenance(run))
+    write_text(run.folder / "verified.json", json.dumps(report.to_json(), indent=1) + "\n")
+    for file, text in _sources(exported, _provenance(run)).items():
+        path = run.folder / "c" / file
+        if text != before[file] and path.read_text(encoding="utf-8") == before[file]:
+            write_text(path, text)
+
+
+def _sources(exported: Exported, provenance: Provenance) -> dict[str, str]:
+    return generate(exported.graph, exported.bounds, exported.plan, provenance)
+
+
+def read_verified(folder: Path, digest: str) -> dict[str, Any] | None:
+    """The record of a full comparison of this very network, if there is one."""
+    try:
+        record: dict[str, Any] = json.loads((folder / "verified.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if record.get("digest") == digest else None
+
+
+def _provenance(run: Run) -> Provenance:
+    graph, _ = export_module.lower.lower(run.model, run.name)
+    verified = read_verified(run.folder, graph.digest)
+    if verified is None:
+        return Provenance(run.command)
+    return Provenance(run.command, verified["accuracy"], verified["images"], verified["images"])

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints: safetensors with JSON metadata. No pickle is ever loaded."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from training import files
+from training.errors import HalfbyteError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SPEC_VERSION = 1
+
+
+def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+    """Write tensors and metadata, all or nothing."""
+    header = {"halfbyte": json.dumps({"spec": SPEC_VERSION, **metadata}, sort_keys=True)}
+    with files.replacing(path) as temporary:
+        safetensors.torch.save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, header)
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and metadata; HalfbyteError where the file is missing, damaged, foreign or of another version."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {}).get("halfbyte")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        if header is None:
+            raise HalfbyteError(f"{path}: a safetensors file, but not a checkpoint of halfbyte")
+        metadata: dict[str, Any] = json.loads(header)
+    except FileNotFoundError:
+        raise HalfbyteError(f"{path} does not exist; make it with: halfbyte train RECIPE --out FOLDER") from None
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        if isinstance(error, HalfbyteError):
+            raise
+        raise HalfbyteError(f"{path}: damaged or not a checkpoint ({error}); train again") from None
+    if metadata.get("spec") != SPEC_VERSION:
+        raise HalfbyteError(f"{path}: made for spec version {metadata.get('spec')}, this is {SPEC_VERSION}; train again")
+    return tensors, metadata
+
+
+def restore(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Load a model's tensors; HalfbyteError names the first that is missing, unknown, or of another shape."""
+    own = model.state_dict()
+    for name in own.keys() ^ tensors.keys():
+        what = "missing from" if name in own else "unknown in"
+        raise HalfbyteError(f"{path}: tensor '{name}' is {what} the checkpoint; it belongs to another recipe")
+    for name, tensor in tensors.items():
+        if tensor.shape != own[name].shape:
+            raise HalfbyteError(
+                f"{path}: tensor '{name}' has shape {tuple(tensor.shape)}, the recipe's model {tuple(own[name].shape)}"
+            )
+        if not torch.isfinite(tensor).all():
+            raise HalfbyteError(f"{path}: tensor '{name}' has values that are not finite; train again")
+    model.load_state_dict(tensors)
+
+
+def flatten(prefix: str, value: Any) -> dict[str, Tensor]:  # noqa: ANN401 (an optimizer's state is what it is)
+    """Nested dicts of tensors and numbers as one dict of tensors, keys joined by '/'."""
+    if isinstance(value, dict):
+        return {k: v for key, inner in value.items() for k, v in flatten(f"{prefix}/{key}", inner).items()}
+    return {prefix: torch.as_tensor(value)}
+
+
+def unflatten_state(tensors: dict[str, Tensor], prefix: str) -> dict[int, dict[str, Tensor]]:
+    """Optimizer state {parameter index: {name: tensor}} out of keys '<prefix>/<index>/<name>'."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        if key.startswith(f"{prefix}/"):
+            index, name = key.removeprefix(f"{prefix}/").split("/")
+            state.setdefault(int(index), {})[name] = tensor
+    return state

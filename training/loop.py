@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training, top to bottom: data on the device, batches made by a second thread, one epoch after the other."""
+
+from __future__ import annotations
+
+import csv
+import io
+import queue
+import threading
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training import augment, checkpoint, data, models, optim
+from training.errors import HalfbyteError
+from training.files import write_text
+from training.layers import BitLayer, freeze_clip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from training.recipe import Recipe
+
+EVALUATION_BATCH = 5000
+PREFETCH = 4  # batches made ahead of the optimizer
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of curves.csv. Accuracies in percent; seconds of training and evaluation."""
+
+    epoch: int
+    loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    lr: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Images:
+    """Raw samples and classes on the device.  # (n, *shape), (n,)"""
+
+    x: Tensor
+    y: Tensor
+
+
+def pick_device() -> torch.device:
+    """CUDA where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def train(
+    recipe: Recipe, folder: Path, *, resume: bool = False, progress: Callable[[Epoch | float], None] = lambda _: None
+) -> nn.Sequential:
+    """Train a recipe into a run folder; returns the network of the best validation accuracy, in eval().
+
+    progress  is called with the fraction of an epoch that is done, and with each finished Epoch
+
+    Writes recipe.toml, curves.csv, checkpoint.safetensors (the best epoch) and resume.safetensors (the last one, gone
+    at the end). The test set is not opened. HalfbyteError where the loss stops being finite, naming epoch and layer.
+    """
+    settings, device = recipe.train, pick_device()
+    torch.set_num_threads(1)  # the layers are small: a second core serves better by making batches
+    parts = data.split(data.load_train(recipe.data), settings.seed)
+    training, validation = (Images(torch.as_tensor(d.x, device=device), torch.as_tensor(d.y, device=device)) for d in parts)
+    labels = parts[0].labels
+    torch.manual_seed(settings.seed)
+    model = models.build(recipe, parts[0].x.shape[1:], str(parts[0].x.dtype), len(labels)).to(device)
+    optimizers = optim.make_optimizers(model, settings)
+    history = _resume(folder, model, optimizers) if resume else []
+    write_text(folder / "recipe.toml", recipe.to_toml())
+    distort = augment.Augment(**recipe.augment.model_dump())
+    freeze_at = round(settings.freeze * settings.epochs)
+    for epoch in range(len(history), settings.epochs):
+        started = time.perf_counter()
+        if epoch >= freeze_at:
+            freeze_clip(model)
+        batches = _prefetched(_batches(training, settings.batch, distort, settings.seed, epoch))
+        loss, accuracy = _train_epoch(model, optimizers, batches, len(training.y), epoch, recipe, progress)
+        val_loss, val_accuracy = evaluate(model, validation)
+        lr = settings.lr * optim.learning_rate_factor(settings, epoch)
+        seconds = time.perf_counter() - started
+        history.append(Epoch(epoch + 1, loss, accuracy, val_loss, val_accuracy, lr, seconds))
+        _save(folder, model, optimizers, history, recipe, labels)
+        progress(history[-1])
+    tensors, _ = checkpoint.load(folder / "checkpoint.safetensors")
+    checkpoint.restore(model, tensors, folder / "checkpoint.safetensors")
+    (folder / "resume.safetensors").unlink(missing_ok=True)
+    return model.eval()
+
+
+def _train_epoch(
+    model: nn.Module,
+    optimizers: list[torch.optim.Optimizer],
+    batches: Iterator[tuple[Tensor, Tensor]],
+    n: int,
+    epoch: int,
+    recipe: Recipe,
+    progress: Callable[[Epoch | float], None],
+) -> tuple[float, float]:
+    """One pass over the training set: mean loss, and accuracy in percent of the distorted images."""
+    settings = recipe.train
+    model.train()
+    total = torch.zeros((), device=next(model.parameters()).device)
+    correct = torch.zeros_like(total)
+    seen = 0
+    for x, y in batches:
+        optim.set_learning_rate(optimizers, optim.learning_rate_factor(settings, epoch + seen / n))
+        logits = model(x)
+        loss = functional.cross_entropy(logits, y, label_smoothing=settings.label_smoothing)
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        loss.backward()
+        for optimizer in optimizers:
+            optimizer.step()
+        seen += len(y)
+        total += loss.detach() * len(y)
+        correct += (logits.detach().argmax(1) == y).sum()
+        progress(seen / n)
+    if not torch.isfinite(total):
+        raise HalfbyteError(f"epoch {epoch + 1}: the loss is not finite{_not_finite(model)}; try a lower train.lr")
+    return float(total / n), 100 * float(correct / n)
+
+
+def _not_finite(model: nn.Module) -> str:
+    """Where it began: the first layer with a parameter or gradient that is not finite."""
+    for name, parameter in model.named_parameters():
+        for what, value in (("weight", parameter), ("gradient", parameter.grad)):
+            if value is not None and not torch.isfinite(value).all():
+                return f", first in the {what} of {name}"
+    return ""
+
+
+def _batches(images: Images, size: int, distort: augment.Augment, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The training set in a new order, distorted; a function of seed and epoch alone."""
+    device = images.x.device
+    generator = torch.Generator(device).manual_seed(seed * 1_000_003 + epoch)
+    for index in torch.randperm(len(images.y), generator=generator, device=device).split(size):
+        yield augment.augment(images.x[index], distort, generator), images.y[index]
+
+
+def _prefetched(batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+    """The same batches, made by a thread of their own: it distorts while this one learns."""
+    ready: queue.Queue[tuple[Tensor, Tensor] | BaseException | None] = queue.Queue(PREFETCH)
+    stopped = threading.Event()
+
+    def put(item: tuple[Tensor, Tensor] | BaseException | None) -> None:
+        while not stopped.is_set():
+            try:
+                return ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        try:
+            torch.set_num_threads(1)
+            for batch in batches:
+                put(batch)
+                if stopped.is_set():
+                    return
+            put(None)
+        except BaseException as error:  # noqa: BLE001 (handed to the thread that waits)
+            put(error)
+
+    threading.Thread(target=work, daemon=True, name="batches").start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, images: Images) -> tuple[float, float]:
+    """Loss of the integer scores at the trained temperature, and accuracy in percent, both in eval()."""
+    model.eval()
+    last = [m for m in model.modules() if isinstance(m, BitLayer)][-1]
+    scores = torch.cat([model(x) for x in images.x.split(EVALUATION_BATCH)])
+    loss = functional.cross_entropy(last.scores_to_logits(scores), images.y)
+    return float(loss), 100 * float((scores.argmax(1) == images.y).double().mean())
+
+
+def _save(
+    folder: Path,
+    model: nn.Module,
+    optimizers: list[torch.optim.Optimizer],
+    history: list[Epoch],
+    recipe: Recipe,
+    labels: tuple[str, ...],
+) -> None:
+    """The curve, the state to resume from, and the best epoch so far (of equals, the latest)."""
+    last, best = history[-1], max(history, key=lambda e: (e.validation_accuracy, e.epoch))
+    state = model.state_dict()
+    if last is best:
+        shape, dtype = model.get_submodule("input").shape, model.get_submodule("input").dtype
+        about = {"recipe": recipe.model_dump(mode="json"), "labels": labels, "shape": shape, "dtype": dtype}
+        metadata = {**about, "epoch": last.epoch, "validation_accuracy": last.validation_accuracy}
+        checkpoint.save(folder / "checkpoint.safetensors", state, metadata)
+    moments = {k: v for i, o in enumerate(optimizers) for k, v in checkpoint.flatten(f"optimizer{i}", o.state_dict()["state"]).items()}
+    checkpoint.save(folder / "resume.safetensors", {**state, **moments}, {"recipe": recipe.model_dump(mode="json"), "history": [asdict(e) for e in history]})
+    write_text(folder / "curves.csv", _to_csv(history))
+
+
+def _to_csv(history: list[Epoch]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(asdict(history[0])), lineterminator="\n")
+    writer.writeheader()
+    for epoch in history:
+        writer.writerow({k: round(v, 6) if isinstance(v, float) else v for k, v in asdict(epoch).items()})
+    return text.getvalue()
+
+
+def _resume(folder: Path, model: nn.Module, optimizers: list[torch.optim.Optimizer]) -> list[Epoch]:
+    """Put model and optimizers back to where a run stopped; its finished epochs."""
+    tensors, metadata = checkpoint.load(folder / "resume.safetensors")
+    own = {name: tensor for name, tensor in tensors.items() if not name.startswith("optimizer")}
+    checkpoint.restore(model, own, folder / "resume.safetensors")
+    for index, optimizer in enumerate(optimizers):
+        state = optimizer.state_dict()
+        state["state"] = checkpoint.unflatten_state(tensors, f"optimizer{index}")
+        optimizer.load_state_dict(state)
+    return [Epoch(**record) for record in metadata["history"]]

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recipes: everything a training run depends on, as TOML with a schema; defaults stand here and nowhere else."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import pydantic
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field
+
+from training.errors import HalfbyteError
+from training.formats import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+RECIPES = Path(__file__).parent / "recipes"
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+FormatName = Literal["float", *FORMATS]  # type: ignore[valid-type]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class InputSection(_Section):
+    """The integer input rule (SPEC 2)."""
+
+    resize: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+    offset: Annotated[int, Field(ge=-32768, le=32767)] = 0
+    shift: Annotated[int, Field(ge=0, le=15)] = 0
+    signed: bool | None = None
+
+
+class LayerOptions(_Section):
+    """What every layer takes; in [model] these are the defaults of [[model.layers]]."""
+
+    format: FormatName | None = None
+    scale: Literal["tensor", "channel"] | None = None
+    clip: Literal["octav", "proportional", "learned"] | None = None
+    center: bool | None = None
+    requant: Literal["maxshift", "shift", "mulshift"] | None = None
+    norm: Literal["none", "rms", "l1", "layer", "batch"] | None = None
+    bits: Literal[8, 4] | None = None
+    signed: bool | None = None
+
+
+class LinearLayer(LayerOptions):
+    """A hidden BitLinear of `out` neurons."""
+
+    linear: Annotated[int, Field(ge=1, le=65535)]
+
+
+class ModelSection(LayerOptions):
+    """Hidden layers, in order; the last layer, one score for every class, is added to them."""
+
+    format: FormatName = "sym4"
+    scale: Literal["tensor", "channel"] = "tensor"
+    clip: Literal["octav", "proportional", "learned"] = "octav"
+    center: bool = False
+    requant: Literal["maxshift", "shift", "mulshift"] = "maxshift"
+    norm: Literal["none", "rms", "l1", "layer", "batch"] = "none"
+    bits: Literal[8, 4] = 8
+    signed: bool = False
+    layers: tuple[LinearLayer, ...] = ()
+    last: LayerOptions = LayerOptions()
+    bias: bool = False
+
+
+class TrainSection(_Section):
+    """Optimizer and schedule.
+
+    lr          of the matrices; biases, gains and temperatures learn with AdamW at `lr_other`
+    schedule    cosine; restarts (cosine, anew at each milestone); step (x 0.1 at each); halve (x 0.5 at each)
+    milestones  epochs; halfway if none are given
+    warmup      epochs over which the learning rate rises
+    freeze      fraction of the epochs after which clip scales stay as they are
+    """
+
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    epochs: Annotated[int, Field(ge=1)] = 60
+    batch: Annotated[int, Field(ge=1)] = 256
+    optimizer: Literal["adamw", "muon"] = "muon"
+    lr: Positive = 0.01
+    lr_other: Positive = 0.001
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    schedule: Literal["cosine", "restarts", "step", "halve"] = "cosine"
+    milestones: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    warmup: Annotated[float, Field(ge=0)] = 1.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    freeze: Fraction = 0.8
+
+
+class AugmentSection(_Section):
+    """Distortions of the training images, see `training.augment.Augment`."""
+
+    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
+    translate: Fraction = 0.0
+    scale: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    shear: Annotated[float, Field(ge=0, lt=90)] = 0.0
+    elastic: Annotated[float, Field(ge=0)] = 0.0
+    erase: Fraction = 0.0
+
+
+class Recipe(_Section):
+    """A training run. `data`: a known data set or the path of an .npz file."""
+
+    name: str
+    about: str = ""
+    data: str
+    input: InputSection = InputSection()
+    model: ModelSection = ModelSection()
+    train: TrainSection = TrainSection()
+    augment: AugmentSection = AugmentSection()
+
+    def to_toml(self) -> str:
+        """Every setting, defaults written out."""
+        return tomli_w.dumps(self.model_dump(exclude_none=True, mode="json"))
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that ship."""
+    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+
+
+def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """The recipe of that name, or in that .toml file, with `key=value` overrides such as "train.epochs=5".
+
+    HalfbyteError names an unknown or wrong key and the nearest right one.
+    """
+    path = Path(source)
+    if path.suffix != ".toml":
+        path = RECIPES / f"{source}.toml"
+        if not path.is_file():
+            raise HalfbyteError(f"no recipe '{source}'{_nearest(str(source), recipe_names())}; see: halfbyte recipes")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise HalfbyteError(f"{path} does not exist; it should be a recipe in TOML") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise HalfbyteError(f"{path}: not TOML: {error}") from None
+    table.setdefault("name", path.stem)
+    for override in overrides:
+        _set(table, override)
+    return check_recipe(table, str(path))
+
+
+def check_recipe(table: dict[str, Any], where: str) -> Recipe:
+    """The recipe that a table describes; HalfbyteError names the key that is wrong and where it stands."""
+    try:
+        return Recipe.model_validate(table)
+    except pydantic.ValidationError as error:
+        raise HalfbyteError(f"{where}: {_explain(error)}") from None
+
+
+def _set(table: dict[str, Any], override: str) -> None:
+    """Apply one "a.b=value"; the value is TOML, or a bare word."""
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise HalfbyteError(f"--set {override}: expected key=value, such as train.epochs=5")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    *sections, last = key.strip().split(".")
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise HalfbyteError(f"--set {override}: '{section}' is a value, not a section")
+    table[last] = value
+
+
+def _explain(error: pydantic.ValidationError) -> str:
+    """The first complaint, in our words."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        parent = ".".join(key.split(".")[:-1])
+        return f"unknown key '{key}'{_nearest(key.split('.')[-1], _keys(parent))}"
+    if first["type"] == "missing":
+        return f"missing key '{key}'"
+    return f"{key} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def _keys(section: str) -> list[str]:
+    """The keys a section may have."""
+    classes = {"input": InputSection, "model": ModelSection, "model.last": LayerOptions, "train": TrainSection}
+    classes |= {"augment": AugmentSection, "": Recipe}
+    return list(classes.get(section, LinearLayer).model_fields)
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, 1, 0.5)
+    return f"; did you mean '{close[0]}'?" if close else f" (known: {', '.join(known)})"
