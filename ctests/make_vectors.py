@@ -119,7 +119,7 @@ def input_shift(kind: str, low: int, high: int, lo: int, hi: int) -> None:
 def maxshift(lo: int, hi: int, bits: int) -> None:
     """SPEC 5.2."""
     acc = [any_width(bits) for _ in range(12)]
-    m = max(max(acc), 0) if lo == 0 else max(abs(v) for v in acc)
+    m = max(0, *acc) if lo == 0 else max(abs(v) for v in acc)
     s = next(s for s in range(32) if m >> s <= hi)
     block("maxshift", lo=lo, hi=hi, acc=acc, y=[clamp(round_shift(v, s), lo, hi) for v in acc])
 

@@ -24,8 +24,42 @@ if TYPE_CHECKING:
 
 FIRMWARE = Path(__file__).parent.parent / "firmware"
 KEYWORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long "
-    "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while".split()
+    [
+        "auto",
+        "break",
+        "case",
+        "char",
+        "const",
+        "continue",
+        "default",
+        "do",
+        "double",
+        "else",
+        "enum",
+        "extern",
+        "float",
+        "for",
+        "goto",
+        "if",
+        "inline",
+        "int",
+        "long",
+        "register",
+        "restrict",
+        "return",
+        "short",
+        "signed",
+        "sizeof",
+        "static",
+        "struct",
+        "switch",
+        "typedef",
+        "union",
+        "unsigned",
+        "void",
+        "volatile",
+        "while",
+    ]
 )
 _ENV = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -128,7 +162,7 @@ def _last_raw(graph: Graph) -> str:
 
 
 def _sizes(graph: Graph) -> tuple[dict[str, int], dict[str, str]]:
-    """Named sizes (SIZE_FC1: 64), and the name of every tensor's size; a tensor as large as its input shares the name."""
+    """Named sizes (SIZE_FC1: 64), and the name of every tensor's size; one as large as its input shares the name."""
     sizes: dict[str, int] = {}
     size_of = {"raw": "SIZE_RAW"}
     for node in graph.nodes:

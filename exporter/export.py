@@ -15,7 +15,6 @@ from exporter import bounds as bounds_module
 from exporter import lower
 from exporter.bounds import Bounds, find_bounds
 from exporter.codegen import Provenance, check_name, generate
-from exporter.graph import Graph
 from exporter.hostlib import HostLibrary
 from exporter.plan import Plan, make_plan
 from exporter.verify import Report, VerificationError, compare
@@ -24,6 +23,8 @@ from training.files import write_text
 if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import nn
+
+    from exporter.graph import Graph
 
 
 @dataclass(frozen=True, eq=False)

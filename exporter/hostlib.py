@@ -71,7 +71,10 @@ class HostLibrary:
         record = np.zeros(len(raw), self.trace) if trace else None
         pointer = self._ffi.NULL if record is None else self._ffi.cast("uint8_t *", record.ctypes.data)
         self._library.hb_host_run(
-            self._ffi.cast("int32_t *", scores.ctypes.data), pointer, self._ffi.cast("void *", raw.ctypes.data), len(raw)
+            self._ffi.cast("int32_t *", scores.ctypes.data),
+            pointer,
+            self._ffi.cast("void *", raw.ctypes.data),
+            len(raw),
         )
         return scores if record is None else record
 
@@ -90,11 +93,24 @@ def _compile(graph: Graph, trace: np.dtype[Any], folder: Path, scratch: Path, fl
     wrapper.write_text(generate_host(graph, trace), encoding="utf-8")
     sources = [str(p) for p in sorted(folder.glob("hb_*.c"))]
     library = scratch / f"{graph.name}.so"
-    command = [*find_compiler(), *STRICT, *flags, "-fPIC", "-shared", f"-I{folder}", "-o", str(library), str(wrapper), *sources]
+    command = [
+        *find_compiler(),
+        *STRICT,
+        *flags,
+        "-fPIC",
+        "-shared",
+        f"-I{folder}",
+        "-o",
+        str(library),
+        str(wrapper),
+        *sources,
+    ]
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own arguments)
     except OSError as error:
-        raise HalfbyteError(f"cannot run the C compiler '{command[0]}': {error.strerror}; set CC or install gcc") from None
+        raise HalfbyteError(
+            f"cannot run the C compiler '{command[0]}': {error.strerror}; set CC or install gcc"
+        ) from None
     if result.returncode:
         first = next((line for line in result.stderr.splitlines() if "error" in line), result.stderr.strip()[:200])
         raise HalfbyteError(f"the C in {folder} does not compile: {first}")

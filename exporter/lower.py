@@ -6,8 +6,8 @@ The only file of the exporter that imports torch. A new layer is one entry in LO
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,8 @@ from training.errors import HalfbyteError
 from training.layers import BitConv2d, BitLayer, BitLinear, Input
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import numpy.typing as npt
 
 SUPPORTED = "Input, BitLinear, nn.Flatten, nn.Identity, nn.Dropout"
@@ -62,7 +64,9 @@ def lower(model: nn.Module, name: str, labels: tuple[str, ...] = ()) -> tuple[Gr
     for path, module in _chain(model):
         if first is None:
             if not isinstance(module, Input):
-                raise HalfbyteError(f"{path or 'model'}: a network begins with hb.Input(shape, ...), found {_kind(module)}")
+                raise HalfbyteError(
+                    f"{path or 'model'}: a network begins with hb.Input(shape, ...), found {_kind(module)}"
+                )
             first = module
         elif isinstance(module, Input):
             raise HalfbyteError(f"{path}: a network has one hb.Input, its first layer")
@@ -73,7 +77,9 @@ def lower(model: nn.Module, name: str, labels: tuple[str, ...] = ()) -> tuple[Gr
             nodes.append(node)
             taps[node.name] = step.tap
     if first is None:
-        raise HalfbyteError("the model has no layers; it takes hb.Input(...) first, hb.BitLinear(..., requant=None) last")
+        raise HalfbyteError(
+            "the model has no layers; it takes hb.Input(...) first, hb.BitLinear(..., requant=None) last"
+        )
     _check_ends(nodes)
     return Graph(name, first.dtype, first.shape, tuple(nodes), labels), taps
 
@@ -103,27 +109,23 @@ def _chain(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     if isinstance(model, (Input, BitLayer)):
         yield "", model
         return
+    kind = type(model).__name__
     try:
-        traced = _Tracer().trace(model)
+        *body, output = _Tracer().trace(model).nodes
     except (fx.proxy.TraceError, TypeError, ValueError, RuntimeError) as error:
-        raise HalfbyteError(f"{type(model).__name__}: forward() cannot be traced: {str(error).splitlines()[0]}") from None
-    previous: fx.Node | None = None
-    for node in traced.nodes:
-        if node.op == "output":
-            if node.args[0] is not previous:
-                raise HalfbyteError(f"{type(model).__name__}: forward() must return the scores alone")
-            continue
-        inputs = node.all_input_nodes
-        if node.op == "placeholder":
-            if previous is not None:
-                raise HalfbyteError(f"{type(model).__name__}: forward() must take one tensor, also takes '{node.target}'")
-        elif inputs != [previous]:
-            raise HalfbyteError(f"{node.target}: takes {[str(n) for n in inputs]}; only chains of layers can be exported")
-        elif node.op == "call_module":
+        raise HalfbyteError(f"{kind}: forward() cannot be traced: {str(error).splitlines()[0]}") from None
+    if [node.op for node in body].count("placeholder") != 1 or body[0].op != "placeholder":
+        raise HalfbyteError(f"{kind}: forward() must take one tensor")
+    for previous, node in pairwise(body):
+        if node.all_input_nodes != [previous]:
+            found = ", ".join(map(str, node.all_input_nodes))
+            raise HalfbyteError(f"{node.target}: takes {found}; only chains of layers can be exported")
+        if node.op == "call_module":
             yield str(node.target), model.get_submodule(str(node.target))
         elif not _keeps_values(node):
             raise HalfbyteError(f"{node.name}: '{_target_name(node)}' cannot be exported; supported are {SUPPORTED}")
-        previous = node
+    if output.args[0] is not body[-1]:
+        raise HalfbyteError(f"{kind}: forward() must return the scores alone")
 
 
 def _target_name(node: fx.Node) -> str:
@@ -157,7 +159,7 @@ def _lower_linear(path: str, module: BitLinear) -> list[Step]:
         raise HalfbyteError(f"{path}: format 'float' has no integer weights; train with one of halfbyte's formats")
     linear = Linear(module.fmt.name, _integers(module.levels()))
     if module.requant is not None:
-        _check_requant(path, module)
+        _check_requant(path, module, module.requant)
         inner = f"{path}.requant".strip(".")
         op = REQUANT_OPS[type(module.requant)](module, module.requant)
         return [Step("", linear, Tap(inner, output=False)), Step(op.kind, op, Tap(inner, output=True))]
@@ -170,8 +172,7 @@ def _lower_linear(path: str, module: BitLinear) -> list[Step]:
     return [Step("", linear, Tap(inner, output=False)), Step("add_bias", op_bias, Tap(inner, output=True))]
 
 
-def _check_requant(path: str, module: BitLinear) -> None:
-    r = module.requant
+def _check_requant(path: str, module: BitLinear, r: requant.Requant) -> None:
     if r.norm not in r.deploys:
         raise HalfbyteError(
             f"{path}: norm '{r.norm}' has no exact integer form behind '{r.kind}'; "
@@ -242,7 +243,9 @@ def _lower_module(path: str, module: nn.Module) -> list[Step]:
         raise HalfbyteError(f"{path}: {_kind(module)} cannot be exported{instead} (supported: {SUPPORTED})") from None
 
 
-def tapped_run(model: nn.Module, taps: dict[str, Tap], raw: npt.NDArray[np.integer]) -> dict[str, npt.NDArray[np.int64]]:
+def tapped_run(
+    model: nn.Module, taps: dict[str, Tap], raw: npt.NDArray[np.integer]
+) -> dict[str, npt.NDArray[np.int64]]:
     """Every tensor of the graph as PyTorch's eval() computes it for raw samples.  # name: (n, *its shape)"""
     tensors: dict[str, npt.NDArray[np.int64]] = {}
 

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from training.formats import Format
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from training.formats import Format
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exporter import export as export_module
+from exporter import lower
 from exporter.codegen import Provenance, check_name, generate
 from exporter.export import Exported, export
 from exporter.graph import read_graph
-from exporter.hostlib import HostLibrary
 from training import checkpoint, data, models
 from training.errors import HalfbyteError
 from training.files import write_text
@@ -137,7 +136,7 @@ def read_verified(folder: Path, digest: str) -> dict[str, Any] | None:
 
 
 def _provenance(run: Run) -> Provenance:
-    graph, _ = export_module.lower.lower(run.model, run.name)
+    graph, _ = lower.lower(run.model, run.name)
     verified = read_verified(run.folder, graph.digest)
     if verified is None:
         return Provenance(run.command)

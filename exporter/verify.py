@@ -85,9 +85,9 @@ def random_samples(graph: Graph, count: int, seed: int = 0) -> npt.NDArray[np.in
     info = np.iinfo(graph.dtype)
     shape = (count, *graph.shape)
     x = rng.integers(info.min, info.max, shape, graph.dtype, endpoint=True)
-    extreme = np.where(rng.random(shape) < 0.5, info.min, info.max).astype(graph.dtype)  # noqa: PLR2004 (a coin)
+    extreme = np.where(rng.random(shape) < 0.5, info.min, info.max).astype(graph.dtype)
     x[1::3] = extreme[1::3]
-    x[2::3] = np.where(rng.random(shape)[2::3] < 0.8, 0, x[2::3])  # noqa: PLR2004
+    x[2::3] = np.where(rng.random(shape)[2::3] < 0.8, 0, x[2::3])
     x[:1], x[1:2] = info.min, info.max
     return x
 
@@ -142,9 +142,7 @@ def _chunks(*parts: npt.NDArray[np.integer]) -> Iterator[tuple[int, npt.NDArray[
         start += len(part)
 
 
-def _differences(
-    expected: Tensors, actual: dict[str, Tensors], counts: dict[str, int], start: int
-) -> Mismatch | None:
+def _differences(expected: Tensors, actual: dict[str, Tensors], counts: dict[str, int], start: int) -> Mismatch | None:
     """Add the differing integers of a chunk to counts; the first of them, earliest layer first."""
     first = None
     for name, want in expected.items():

@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 from training.errors import HalfbyteError
 
@@ -93,7 +93,7 @@ def warp(x: Tensor, affine: Tensor, bumps: Tensor | None = None) -> Tensor:
     rows = (coefficients * to_unit[:, None]).flatten(0, 1)  # (n * 2, k)
     grid = (rows @ _basis(h, w, x.device)[: rows.shape[1]]).view(-1, 2, h, w).permute(0, 2, 3, 1)  # (n, h, w, 2)
     planes = x.reshape(x.shape[0], -1, h, w).float()  # (n, c, h, w)
-    y = F.grid_sample(planes, grid, mode="bilinear", padding_mode="zeros", align_corners=False).add_(0.5)
+    y = functional.grid_sample(planes, grid, mode="bilinear", padding_mode="zeros", align_corners=False).add_(0.5)
     return (y.floor_() if x.dtype.is_signed else y).to(x.dtype).view(x.shape)
 
 

@@ -43,7 +43,9 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             raise
         raise HalfbyteError(f"{path}: damaged or not a checkpoint ({error}); train again") from None
     if metadata.get("spec") != SPEC_VERSION:
-        raise HalfbyteError(f"{path}: made for spec version {metadata.get('spec')}, this is {SPEC_VERSION}; train again")
+        raise HalfbyteError(
+            f"{path}: made for spec version {metadata.get('spec')}, this is {SPEC_VERSION}; train again"
+        )
     return tensors, metadata
 
 

@@ -8,13 +8,16 @@ a scale per tensor, one for each output channel otherwise. Scales are (groups, 1
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from training.formats import Format
 from training.quantize import nearest_level
+
+if TYPE_CHECKING:
+    from training.formats import Format
 
 _GRID = torch.linspace(-1.0, 1.5, 41).exp2()  # candidates around the proportional scale, 0.5 ... 2.8 times
 _SAMPLE = 4096
@@ -23,7 +26,7 @@ _SMALLEST = 1e-12
 
 @lru_cache(maxsize=32)
 def gaussian_ratio(fmt: Format) -> float:
-    """scale / mean|w| with the least squared error for normally distributed weights."""
+    """Scale / mean|w| with the least squared error for normally distributed weights."""
     probability = (np.arange(4096) + 0.5) / 4096
     # quantiles of the standard normal without SciPy: invert the error function through torch
     w = torch.erfinv(torch.as_tensor(2 * probability - 1)) * 2**0.5

@@ -33,8 +33,8 @@ def fold_mulshift(gain: Float, offset: Float, acc_max: Float, lo: int, hi: int) 
     if not fits.any(axis=0).all():
         channel = int(np.argmin(fits.any(axis=0)))
         raise HalfbyteError(
-            f"channel {channel}: gain {gain[channel]:.4g} with |sum| up to {acc_max[channel]:.0f} needs more than 32 bits; "
-            "make the layer narrower or its gain smaller"
+            f"channel {channel}: gain {gain[channel]:.4g} with |sum| up to {acc_max[channel]:.0f} "
+            "needs more than 32 bits; make the layer narrower or its gain smaller"
         )
     s = S_MAX - np.argmax(fits[::-1], axis=0)  # the largest shift that fits
     channels = np.arange(len(gain))

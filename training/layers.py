@@ -86,7 +86,7 @@ class Input(nn.Module):
         self.resize = ResizeArea(self.shape, resize) if resize else None
         self.out_shape = tuple(resize) if resize else self.shape
         self.offset, self.shift = offset, shift
-        self.lo, self.hi = activation_range(8, dtype != "uint8" if signed is None else signed)
+        self.lo, self.hi = activation_range(8, signed=dtype != "uint8" if signed is None else signed)
 
     def extra_repr(self) -> str:
         return f"{self.dtype} {self.shape} -> {self.out_shape}, offset={self.offset}, shift={self.shift}"
@@ -165,12 +165,12 @@ class BitLayer(nn.Module):
         if clip == "learned":
             self.log_scale = nn.Parameter(torch.zeros_like(self.clip_scale))
             self.log_scale.data.copy_(self._fitted_scale().log())
-        self.requant = self._make_requant(requant, norm, bits, signed)
+        self.requant = self._make_requant(requant, norm, bits, signed=signed)
         self.bias = ScoreBias(self.out_channels, self.score_unit()) if bias else None
         self.temperature = nn.Parameter(torch.zeros(())) if requant is None else None
         self.update_clip()
 
-    def _make_requant(self, kind: str | None, norm: str, bits: int, signed: bool) -> Requant | None:
+    def _make_requant(self, kind: str | None, norm: str, bits: int, *, signed: bool) -> Requant | None:
         if kind is None:
             return None
         options: dict[str, Any] = {"bits": bits, "signed": signed, "norm": norm}
@@ -210,12 +210,17 @@ class BitLayer(nn.Module):
         if self.requant is not None:
             self.requant.frozen = True
         if hasattr(self, "log_scale"):
-            self.log_scale.requires_grad_(False)
+            self.log_scale.requires_grad = False
+
+    @torch.no_grad()
+    def quantizer_input(self) -> Tensor:
+        """Weights in units of levels, before they are rounded to one.  # float32"""
+        return self._grouped().float() / self.clip_scale.float()
 
     @torch.no_grad()
     def levels(self) -> Tensor:
         """The integer weights the network is evaluated and exported with.  # (out_channels, fan_in) float64"""
-        z = self._grouped().float() / self.clip_scale.float()
+        z = self.quantizer_input()
         levels = z if self.fmt is None else nearest_level(z, self.fmt)
         return levels.view_as(self.weight).double()
 
@@ -255,7 +260,7 @@ class BitLayer(nn.Module):
 
     def _finish(self, acc: Tensor, levels: Tensor) -> Tensor:
         if self.requant is not None:
-            return self.requant(acc, self.acc_max(levels))  # type: ignore[no-any-return]
+            return self.requant(acc, self.acc_max(levels))
         scores = acc if self.bias is None else self.bias(acc)
         return self.scores_to_logits(scores) if self.training else scores
 

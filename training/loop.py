@@ -8,8 +8,9 @@ import io
 import queue
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -57,24 +58,35 @@ def pick_device() -> torch.device:
 
 
 def train(
-    recipe: Recipe, folder: Path, *, resume: bool = False, progress: Callable[[Epoch | float], None] = lambda _: None
+    recipe: Recipe,
+    folder: Path,
+    *,
+    command: str = "",
+    resume: bool = False,
+    progress: Callable[[Epoch | float], None] = lambda _: None,
 ) -> nn.Sequential:
     """Train a recipe into a run folder; returns the network of the best validation accuracy, in eval().
 
+    command   what a user types to make this run again, for the record
+    resume    go on behind the last epoch that was finished there
     progress  is called with the fraction of an epoch that is done, and with each finished Epoch
 
-    Writes recipe.toml, curves.csv, checkpoint.safetensors (the best epoch) and resume.safetensors (the last one, gone
-    at the end). The test set is not opened. HalfbyteError where the loss stops being finite, naming epoch and layer.
+    Writes recipe.toml, curves.csv, TensorBoard events, checkpoint.safetensors (the best epoch) and resume.safetensors
+    (the last one, gone at the end). The test set is not opened. HalfbyteError where the loss stops being finite, naming
+    epoch and layer.
     """
     settings, device = recipe.train, pick_device()
     torch.set_num_threads(1)  # the layers are small: a second core serves better by making batches
     parts = data.split(data.load_train(recipe.data), settings.seed)
-    training, validation = (Images(torch.as_tensor(d.x, device=device), torch.as_tensor(d.y, device=device)) for d in parts)
-    labels = parts[0].labels
+    training, validation = (
+        Images(torch.as_tensor(d.x, device=device), torch.as_tensor(d.y, device=device)) for d in parts
+    )
     torch.manual_seed(settings.seed)
-    model = models.build(recipe, parts[0].x.shape[1:], str(parts[0].x.dtype), len(labels)).to(device)
+    model = models.build(recipe, parts[0].x.shape[1:], str(parts[0].x.dtype), len(parts[0].labels)).to(device)
     optimizers = optim.make_optimizers(model, settings)
-    history = _resume(folder, model, optimizers) if resume else []
+    history = _resume(folder, model, optimizers, recipe) if resume else []
+    about = {"recipe": recipe.model_dump(mode="json"), "command": command, "labels": parts[0].labels}
+    about |= {"shape": parts[0].x.shape[1:], "dtype": str(parts[0].x.dtype)}
     write_text(folder / "recipe.toml", recipe.to_toml())
     distort = augment.Augment(**recipe.augment.model_dump())
     freeze_at = round(settings.freeze * settings.epochs)
@@ -88,7 +100,8 @@ def train(
         lr = settings.lr * optim.learning_rate_factor(settings, epoch)
         seconds = time.perf_counter() - started
         history.append(Epoch(epoch + 1, loss, accuracy, val_loss, val_accuracy, lr, seconds))
-        _save(folder, model, optimizers, history, recipe, labels)
+        _save(folder, model, optimizers, history, about)
+        _log_events(folder, history[-1])
         progress(history[-1])
     tensors, _ = checkpoint.load(folder / "checkpoint.safetensors")
     checkpoint.restore(model, tensors, folder / "checkpoint.safetensors")
@@ -138,7 +151,9 @@ def _not_finite(model: nn.Module) -> str:
     return ""
 
 
-def _batches(images: Images, size: int, distort: augment.Augment, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(
+    images: Images, size: int, distort: augment.Augment, seed: int, epoch: int
+) -> Iterator[tuple[Tensor, Tensor]]:
     """The training set in a new order, distorted; a function of seed and epoch alone."""
     device = images.x.device
     generator = torch.Generator(device).manual_seed(seed * 1_000_003 + epoch)
@@ -153,10 +168,9 @@ def _prefetched(batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tens
 
     def put(item: tuple[Tensor, Tensor] | BaseException | None) -> None:
         while not stopped.is_set():
-            try:
-                return ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
+            with suppress(queue.Full):
+                ready.put(item, timeout=0.1)
+                return
 
     def work() -> None:
         try:
@@ -194,20 +208,31 @@ def _save(
     model: nn.Module,
     optimizers: list[torch.optim.Optimizer],
     history: list[Epoch],
-    recipe: Recipe,
-    labels: tuple[str, ...],
+    about: dict[str, Any],
 ) -> None:
-    """The curve, the state to resume from, and the best epoch so far (of equals, the latest)."""
+    """The curve, the best epoch so far (of equals, the latest), and the state to resume from."""
     last, best = history[-1], max(history, key=lambda e: (e.validation_accuracy, e.epoch))
     state = model.state_dict()
     if last is best:
-        shape, dtype = model.get_submodule("input").shape, model.get_submodule("input").dtype
-        about = {"recipe": recipe.model_dump(mode="json"), "labels": labels, "shape": shape, "dtype": dtype}
-        metadata = {**about, "epoch": last.epoch, "validation_accuracy": last.validation_accuracy}
-        checkpoint.save(folder / "checkpoint.safetensors", state, metadata)
-    moments = {k: v for i, o in enumerate(optimizers) for k, v in checkpoint.flatten(f"optimizer{i}", o.state_dict()["state"]).items()}
-    checkpoint.save(folder / "resume.safetensors", {**state, **moments}, {"recipe": recipe.model_dump(mode="json"), "history": [asdict(e) for e in history]})
+        score = {"epoch": last.epoch, "validation_accuracy": last.validation_accuracy}
+        checkpoint.save(folder / "checkpoint.safetensors", state, about | score)
+    for index, optimizer in enumerate(optimizers):
+        state |= checkpoint.flatten(f"optimizer{index}", optimizer.state_dict()["state"])
+    epochs = [asdict(epoch) for epoch in history]
+    checkpoint.save(folder / "resume.safetensors", state, about | {"history": epochs})
     write_text(folder / "curves.csv", _to_csv(history))
+
+
+def _log_events(folder: Path, epoch: Epoch) -> None:
+    """The same figures for TensorBoard, where it is installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 (heavy, and optional)
+    except ImportError:
+        return
+    with SummaryWriter(str(folder / "tensorboard"), max_queue=1) as writer:
+        for name, value in asdict(epoch).items():
+            if name != "epoch":
+                writer.add_scalar(name, value, epoch.epoch)
 
 
 def _to_csv(history: list[Epoch]) -> str:
@@ -219,9 +244,11 @@ def _to_csv(history: list[Epoch]) -> str:
     return text.getvalue()
 
 
-def _resume(folder: Path, model: nn.Module, optimizers: list[torch.optim.Optimizer]) -> list[Epoch]:
+def _resume(folder: Path, model: nn.Module, optimizers: list[torch.optim.Optimizer], recipe: Recipe) -> list[Epoch]:
     """Put model and optimizers back to where a run stopped; its finished epochs."""
     tensors, metadata = checkpoint.load(folder / "resume.safetensors")
+    if metadata["recipe"] != recipe.model_dump(mode="json"):
+        raise HalfbyteError(f"{folder}: was begun with another recipe, seed or --set; resume it with the same ones")
     own = {name: tensor for name, tensor in tensors.items() if not name.startswith("optimizer")}
     checkpoint.restore(model, own, folder / "resume.safetensors")
     for index, optimizer in enumerate(optimizers):

@@ -27,7 +27,7 @@ def build(recipe: Recipe, shape: tuple[int, ...], dtype: str, n_classes: int) ->
     for layer in recipe.model.layers:
         options = _options(recipe, layer)
         layers[f"fc{len(layers) - 1}"] = BitLinear(width, layer.linear, in_max=in_max, **options)
-        width, in_max = layer.linear, activation_range(options["bits"], options["signed"])[1]
+        width, in_max = layer.linear, activation_range(options["bits"], signed=options["signed"])[1]
     options = _options(recipe, recipe.model.last)
     for key in ("requant", "norm", "bits", "signed"):
         del options[key]

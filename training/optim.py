@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,6 +13,8 @@ from torch import nn
 from training.layers import BitLayer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from training.recipe import TrainSection
 
 
@@ -47,7 +49,7 @@ def _cosine(epoch: float, epochs: int, milestones: tuple[int, ...]) -> float:  #
 
 def _restarts(epoch: float, epochs: int, milestones: tuple[int, ...]) -> float:
     edges = [0, *milestones, epochs]
-    start, end = next((a, b) for a, b in zip(edges, edges[1:], strict=False) if epoch < b or b == edges[-1])
+    start, end = next((a, b) for a, b in itertools.pairwise(edges) if epoch < b or b == edges[-1])
     return _cosine(epoch - start, end - start, ())
 
 

@@ -7,12 +7,13 @@ Everything here works in units of levels: `z = w / scale`, so a result is the ve
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from training.formats import Format
+if TYPE_CHECKING:
+    from training.formats import Format
 
 
 @lru_cache(maxsize=64)
@@ -49,4 +50,4 @@ class _StraightThrough(torch.autograd.Function):
 
 def fake_quantize(z: Tensor, fmt: Format) -> Tensor:
     """`nearest_level` with a gradient: magnitude-aware, Sakr et al. 2022 (arXiv 2206.06501), section 4."""
-    return _StraightThrough.apply(z, fmt)  # type: ignore[no-any-return, no-untyped-call]
+    return _StraightThrough.apply(z, fmt)  # type: ignore[no-untyped-call]

@@ -189,7 +189,12 @@ def _explain(error: pydantic.ValidationError) -> str:
 
 def _keys(section: str) -> list[str]:
     """The keys a section may have."""
-    classes = {"input": InputSection, "model": ModelSection, "model.last": LayerOptions, "train": TrainSection}
+    classes: dict[str, type[BaseModel]] = {
+        "input": InputSection,
+        "model": ModelSection,
+        "model.last": LayerOptions,
+        "train": TrainSection,
+    }
     classes |= {"augment": AugmentSection, "": Recipe}
     return list(classes.get(section, LinearLayer).model_fields)
 

@@ -18,7 +18,7 @@ from training.fold import fold_mulshift
 NORMS = ("none", "rms", "l1", "layer", "batch")
 
 
-def activation_range(bits: int, signed: bool) -> tuple[int, int]:
+def activation_range(bits: int, *, signed: bool) -> tuple[int, int]:
     """(lo, hi) of an activation tensor: 8 bits are 127 at most, 4 bits 15; signed ones reach as far below zero."""
     hi = {8: 127, 4: 15}[bits]
     return (-hi if signed else 0), hi
@@ -93,7 +93,7 @@ class Requant(nn.Module):
     def __init__(self, channels: int, *, bits: int = 8, signed: bool = False, norm: str = "none") -> None:
         super().__init__()
         self.channels, self.bits, self.signed, self.norm = channels, bits, signed, norm
-        self.lo, self.hi = activation_range(bits, signed)
+        self.lo, self.hi = activation_range(bits, signed=signed)
         self.frozen = False
 
     def extra_repr(self) -> str:
@@ -107,7 +107,7 @@ class MaxShift(Requant):
     deploys = ("none", "rms", "l1")
 
     def forward(self, acc: Tensor, acc_max: Tensor) -> Tensor:  # noqa: ARG002
-        return _MaxShiftFunction.apply(acc, self.lo, self.hi, self.norm)  # type: ignore[no-any-return, no-untyped-call]
+        return _MaxShiftFunction.apply(acc, self.lo, self.hi, self.norm)  # type: ignore[no-untyped-call]
 
 
 class Shift(Requant):
@@ -140,7 +140,7 @@ class Shift(Requant):
         step = 2.0 ** -self.exponent()
         if self.training:
             b = self.bias + (self.bias_integers().to(acc) * step - self.bias).detach()
-            return _RoundClamp.apply(acc * step + _per_channel(b, acc), self.lo, self.hi)  # type: ignore[no-any-return, no-untyped-call]
+            return _RoundClamp.apply(acc * step + _per_channel(b, acc), self.lo, self.hi)  # type: ignore[no-untyped-call]
         z = (acc + _per_channel(self.bias_integers(), acc)) * step
         return torch.floor(z + 0.5).clamp(self.lo, self.hi)
 
@@ -185,11 +185,13 @@ class MulShift(Requant):
             return torch.floor((acc * m + b) * torch.exp2(-s)).clamp(self.lo, self.hi)
         unit = self.hi / 4
         if self.norm == "batch":
-            z = nn.functional.batch_norm(acc, self.mean, self.variance, self.gamma * unit, self.beta * unit, True)
+            z = nn.functional.batch_norm(
+                acc, self.mean, self.variance, self.gamma * unit, self.beta * unit, training=True
+            )
         else:
             gain = self.gamma * (self.variance + 1e-5).rsqrt()
             z = acc * _per_channel(gain * unit, acc) + _per_channel(self.beta * unit, acc)
-        return _RoundClamp.apply(z, self.lo, self.hi)  # type: ignore[no-any-return, no-untyped-call]
+        return _RoundClamp.apply(z, self.lo, self.hi)  # type: ignore[no-untyped-call]
 
 
 REQUANTS: dict[str, type[Requant]] = {cls.kind: cls for cls in (MaxShift, Shift, MulShift)}

@@ -8,7 +8,9 @@ from exporter.ops.linear import Linear
 from exporter.ops.requant import MaxShift, MulShift, Shift
 from exporter.ops.resize_area import ResizeArea
 
-OPS: dict[str, type[Op]] = {cls.kind: cls for cls in (ResizeArea, InputShift, Linear, MaxShift, Shift, MulShift, AddBias)}
+OPS: dict[str, type[Op]] = {
+    cls.kind: cls for cls in (ResizeArea, InputShift, Linear, MaxShift, Shift, MulShift, AddBias)
+}
 
 __all__ = [
     "OPS", "AddBias", "InputShift", "Interval", "Linear", "MaxShift", "MulShift", "Op", "ResizeArea", "Shape", "Shift",

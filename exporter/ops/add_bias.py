@@ -6,9 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from exporter.ops.base import Int, Interval, Op, Shape, Table
+from exporter.ops.base import Int, Interval, Op, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +30,7 @@ class AddBias(Op):
         return Interval(x.lo + self.b, x.hi + self.b).check_int32(layer, "a score plus bias")
 
     def tables(self) -> Sequence[Table]:
-        return [Table("b", "int32_t", self.b)]
+        return [Table("b", "int32_t", self.b, len(self.b))]
 
     def arguments(self) -> Sequence[str]:
         return ["{b}", "{n_out}"]

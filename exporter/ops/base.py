@@ -52,11 +52,15 @@ class Interval:
 
 @dataclass(frozen=True)
 class Table:
-    """A constant of the generated C: `static const HB_ROM <ctype> <layer>_<suffix>[]`."""
+    """A constant of the generated C: `static const HB_ROM <ctype> <layer>_<suffix>[]`.
+
+    count  weights or channels it stands for; packed weights are more than their bytes
+    """
 
     suffix: str
     ctype: str  # uint8_t, int16_t or int32_t
     values: npt.NDArray[Any]
+    count: int
 
     @property
     def nbytes(self) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from exporter.ops.base import Int, Interval, Op, Shape
+from exporter.ops.base import Int, Interval, Op
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

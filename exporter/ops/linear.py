@@ -39,7 +39,7 @@ class Linear(Op):
         return Interval(low, high).check_int32(layer, "a partial sum")
 
     def tables(self) -> Sequence[Table]:
-        return [Table("w", "uint8_t", pack(get_format(self.format), self.w))]
+        return [Table("w", "uint8_t", pack(get_format(self.format), self.w), self.w.size)]
 
     def kernel(self) -> str:
         return f"hb_{self.kind}_{self.format}"

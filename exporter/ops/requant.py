@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from exporter.ops.base import Int, Interval, Op, Shape, Table, half
+from exporter.ops.base import Int, Interval, Op, Table, half
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ class MaxShift(Op):
     hi: int
 
     def exponent(self, m: Int) -> Int:
-        """s for each maximum."""
+        """S for each maximum."""
         s = np.zeros_like(m)
         while (over := (m >> s) > self.hi).any():
             s += over
@@ -74,7 +74,7 @@ class Shift(Op):
         return Interval(self.reference(x.lo), self.reference(x.hi))
 
     def tables(self) -> Sequence[Table]:
-        return [Table("b", "int32_t", self.b)]
+        return [Table("b", "int32_t", self.b, len(self.b))]
 
     def arguments(self) -> Sequence[str]:
         return ["{b}", str(self.s), str(self.lo), str(self.hi), "{n_out}"]
@@ -106,7 +106,11 @@ class MulShift(Op):
         return Interval(*(np.clip((v + self.b) >> self.s, self.lo, self.hi) for v in (low, high)))
 
     def tables(self) -> Sequence[Table]:
-        return [Table("m", "int16_t", self.m), Table("b", "int32_t", self.b), Table("s", "uint8_t", self.s)]
+        return [
+            Table("m", "int16_t", self.m, len(self.m)),
+            Table("b", "int32_t", self.b, len(self.b)),
+            Table("s", "uint8_t", self.s, len(self.s)),
+        ]
 
     def arguments(self) -> Sequence[str]:
         return ["{m}", "{b}", "{s}", str(self.lo), str(self.hi), "{n_out}"]
