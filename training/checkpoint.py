@@ -50,7 +50,12 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def restore(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    """Load a model's tensors; HalfbyteError names the first that is missing, unknown, or of another shape."""
+    """Load a model's tensors and put it into eval(); HalfbyteError names the first that is missing, unknown, or of
+    another shape.
+
+    eval() comes first: on the way into it clip scales follow the weights, and a saved one must stay as it was saved.
+    """
+    model.eval()
     own = model.state_dict()
     for name in own.keys() ^ tensors.keys():
         what = "missing from" if name in own else "unknown in"
