@@ -56,8 +56,7 @@ def lower(model: nn.Module, name: str, labels: tuple[str, ...] = ()) -> tuple[Gr
 
     HalfbyteError names the module's path, what was found, and what to use instead.
     """
-    if model.training:
-        model.eval()
+    model.eval()  # every part of it: one left in train() would still move its clip scale
     nodes: list[Node] = []
     taps: dict[str, Tap] = {}
     first: Input | None = None
