@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from exporter.ops.base import Int, Interval, Op, Table, half
+from training.errors import HalfbyteError
+from training.fold import S_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +46,8 @@ class MaxShift(Op):
     def interval(self, x: Interval, layer: str) -> Interval:
         largest = half(self.exponent(np.asarray([x.peak])))
         Interval(x.lo, x.hi + largest).check_int32(layer, "a sum plus the rounding half")
+        if self.lo < 0:
+            Interval(-x.hi, -x.lo).check_int32(layer, "the size of a sum")
         # any element can be the largest of its tensor, or 0: only the sign survives
         return Interval(np.where(x.lo < 0, self.lo, 0), np.where(x.hi > 0, self.hi, 0))
 
@@ -68,6 +72,8 @@ class Shift(Op):
         return np.clip((x + self.b + half(self.s)) >> self.s, self.lo, self.hi)
 
     def interval(self, x: Interval, layer: str) -> Interval:
+        if not 0 <= self.s <= S_MAX:
+            raise HalfbyteError(f"{layer}: shift {self.s} is outside 0 ... {S_MAX}; train again, with smaller sums")
         Interval(self.b, self.b).check_int32(layer, "the bias")
         Interval(x.lo + self.b, x.hi + self.b).check_int32(layer, "a sum plus bias")
         Interval(x.lo + self.b, x.hi + self.b + half(self.s)).check_int32(layer, "a sum plus bias and rounding half")
