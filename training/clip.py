@@ -19,7 +19,8 @@ from training.quantize import nearest_level
 if TYPE_CHECKING:
     from training.formats import Format
 
-_GRID = torch.linspace(-1.0, 1.5, 41).exp2()  # candidates around the proportional scale, 0.5 ... 2.8 times
+# candidates around the proportional scale, 0.35 ... 2.8 times: evenly distributed weights need the low end
+_GRID = torch.cat([torch.linspace(-1.5, -1.0625, 8), torch.linspace(-1.0, 1.5, 41)]).exp2()
 _SAMPLE = 4096
 _SMALLEST = 1e-12
 
