@@ -93,10 +93,13 @@ def read_graph(path: Path) -> Graph:
             raise HalfbyteError(f"{path}: written for spec version {record['spec']}, this is {SPEC_VERSION}; {again}")
         nodes = tuple(Node(n["name"], OPS[n["op"]].from_json(n), n["input"]) for n in record["nodes"])
         graph = Graph(record["name"], record["dtype"], tuple(record["shape"]), nodes, tuple(record["labels"]))
+        digest, found = record["digest"], graph.digest
+    except HalfbyteError:
+        raise
     except FileNotFoundError:
         raise HalfbyteError(f"{path} does not exist; {again}") from None
-    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise HalfbyteError(f"{path}: not a graph of halfbyte ({error}); {again}") from None
-    if graph.digest != record["digest"]:
-        raise HalfbyteError(f"{path}: its contents do not match its digest {record['digest']}; {again}")
+    if found != digest:
+        raise HalfbyteError(f"{path}: its contents do not match its digest {digest}; {again}")
     return graph
