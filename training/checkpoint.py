@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -22,20 +23,34 @@ SPEC_VERSION = 1
 
 def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
     """Write tensors and metadata, all or nothing."""
-    header = {"halfbyte": json.dumps({"spec": SPEC_VERSION, **metadata}, sort_keys=True)}
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps({"spec": SPEC_VERSION, **metadata}, sort_keys=True)
+    header = {"halfbyte": text, "sha256": _sha256(plain, text)}
     with files.replacing(path) as temporary:
-        safetensors.torch.save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, header)
+        safetensors.torch.save_file(plain, temporary, header)
+
+
+def _sha256(tensors: dict[str, Tensor], text: str) -> str:
+    """Of everything in a checkpoint: safetensors itself does not notice a flipped bit."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and metadata; HalfbyteError where the file is missing, damaged, foreign or of another version."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get("halfbyte")
+            header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        if header is None:
+        if not {"halfbyte", "sha256"} <= header.keys():
             raise HalfbyteError(f"{path}: a safetensors file, but not a checkpoint of halfbyte")
-        metadata: dict[str, Any] = json.loads(header)
+        if _sha256(tensors, header["halfbyte"]) != header["sha256"]:
+            raise HalfbyteError(f"{path}: damaged: its contents do not match its SHA-256; train again")
+        metadata: dict[str, Any] = json.loads(header["halfbyte"])
     except FileNotFoundError:
         raise HalfbyteError(f"{path} does not exist; make it with: halfbyte train RECIPE --out FOLDER") from None
     except (safetensors.SafetensorError, OSError, ValueError) as error:
