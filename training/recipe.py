@@ -21,17 +21,19 @@ if TYPE_CHECKING:
 RECIPES = Path(__file__).parent / "recipes"
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+Size = Annotated[int, Field(ge=1)]
+AList = Field(strict=False)  # TOML and JSON have lists, no tuples; what is in them is strict again
 FormatName = Literal["float", *FORMATS]  # type: ignore[valid-type]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class InputSection(_Section):
     """The integer input rule (SPEC 2)."""
 
-    resize: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+    resize: Annotated[tuple[Size, Size] | None, AList] = None
     offset: Annotated[int, Field(ge=-32768, le=32767)] = 0
     shift: Annotated[int, Field(ge=0, le=15)] = 0
     signed: bool | None = None
@@ -67,7 +69,7 @@ class ModelSection(LayerOptions):
     norm: Literal["none", "rms", "l1", "layer", "batch"] = "none"
     bits: Literal[8, 4] = 8
     signed: bool = False
-    layers: tuple[LinearLayer, ...] = ()
+    layers: Annotated[tuple[LinearLayer, ...], AList] = ()
     last: LayerOptions = LayerOptions()
     bias: bool = False
 
@@ -90,7 +92,7 @@ class TrainSection(_Section):
     lr_other: Positive = 0.001
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     schedule: Literal["cosine", "restarts", "step", "halve"] = "cosine"
-    milestones: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    milestones: Annotated[tuple[Size, ...], AList] = ()
     warmup: Annotated[float, Field(ge=0)] = 1.0
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     freeze: Fraction = 0.8
@@ -142,6 +144,8 @@ def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise HalfbyteError(f"{path} does not exist; it should be a recipe in TOML") from None
+    except OSError as error:
+        raise HalfbyteError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise HalfbyteError(f"{path}: not TOML: {error}") from None
     table.setdefault("name", path.stem)
