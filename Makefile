@@ -11,7 +11,7 @@ JOBS ?= 2
 .PHONY: demo test lint ctests pytest clean
 
 demo: .venv
-	$(BIN)/python -m halfbyte.demo
+	$(BIN)/halfbyte demo
 
 test: lint ctests pytest
 

@@ -65,8 +65,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def restore(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    """Load a model's tensors and put it into eval(); HalfbyteError names the first that is missing, unknown, or of
-    another shape.
+    """Load a model's tensors and put it into eval(); HalfbyteError names the first that does not belong.
 
     eval() comes first: on the way into it clip scales follow the weights, and a saved one must stay as it was saved.
     """

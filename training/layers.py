@@ -135,6 +135,7 @@ class BitLayer(nn.Module):
 
     weight: nn.Parameter
     clip_scale: Tensor
+    frozen: Tensor
 
     def __init__(
         self,
@@ -157,7 +158,7 @@ class BitLayer(nn.Module):
         self.fmt = None if format == "float" else get_format(format)
         self.scale, self.clip, self.center, self.in_max = scale, clip, center, in_max
         self.out_channels, self.fan_in = out_channels, fan_in
-        self.frozen = False
+        self.register_buffer("frozen", torch.tensor(False))  # noqa: FBT003
         self._steps = 0
         self.weight = nn.Parameter(torch.empty(out_channels, fan_in))
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)
@@ -206,9 +207,9 @@ class BitLayer(nn.Module):
     def freeze_clip(self) -> None:
         """Bring the clip scale up to date for the last time; activation ranges that follow the data stop as well."""
         self.update_clip()
-        self.frozen = True
+        self.frozen.fill_(1)
         if self.requant is not None:
-            self.requant.frozen = True
+            self.requant.frozen.fill_(1)
         if hasattr(self, "log_scale"):
             self.log_scale.requires_grad = False
 

@@ -88,13 +88,14 @@ class Requant(nn.Module):
 
     kind: ClassVar[str]
     deploys: ClassVar[tuple[str, ...]]  # norms with an exact integer form; others train, and are refused at export
+    frozen: Tensor  # do ranges that follow the data stay as they are?
     per_channel_scale: ClassVar[bool] = False  # may the weights in front have a scale for every output channel?
 
     def __init__(self, channels: int, *, bits: int = 8, signed: bool = False, norm: str = "none") -> None:
         super().__init__()
         self.channels, self.bits, self.signed, self.norm = channels, bits, signed, norm
         self.lo, self.hi = activation_range(bits, signed=signed)
-        self.frozen = False
+        self.register_buffer("frozen", torch.tensor(False))  # noqa: FBT003
 
     def extra_repr(self) -> str:
         return f"[{self.lo}, {self.hi}], norm={self.norm}"

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run is: layers, bits, bytes, bounds, accuracy; as data, as a table in the terminal, as report.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.table import Table
+
+from exporter.runs import export_run, load_run, read_verified
+from training.files import write_text
+from training.formats import get_format
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from exporter.export import Exported
+    from exporter.graph import Node
+
+COLUMNS = ("name", "op", "format", "bits", "shape", "weights", "bytes", "lo", "hi")
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """Everything `halfbyte show` tells about a run folder or a shipped model."""
+    run = load_run(folder)
+    exported = export_run(folder)
+    graph = exported.graph
+    layers = [_describe_layer(node, exported) for node in graph.nodes]
+    return {
+        "name": run.recipe.name,
+        "about": run.recipe.about,
+        "data": run.recipe.data,
+        "command": run.command,
+        "digest": graph.digest,
+        "weights": sum(layer["weights"] for layer in layers),
+        "weight_bytes": graph.weight_bytes,
+        "arena_bytes": exported.plan.arena_bytes,
+        "input_bytes": int(np.prod(next(graph.shapes[n.input] for n in graph.nodes if not n.op.raw))),
+        "epoch": run.metadata["epoch"],
+        "validation_accuracy": run.metadata["validation_accuracy"],
+        "verified": _verified(folder, graph.digest),
+        "layers": layers,
+    }
+
+
+def _describe_layer(node: Node, exported: Exported) -> dict[str, Any]:
+    interval = exported.bounds[node.name]
+    name = node.op.format_name()
+    weights = next((table.count for table in node.op.tables() if table.suffix == "w"), 0)
+    return {
+        "name": node.name,
+        "op": node.op.kind,
+        "format": name,
+        "bits": get_format(name).bits if weights else None,
+        "shape": list(exported.graph.shapes[node.name]),
+        "weights": weights,
+        "bytes": sum(table.nbytes for table in node.op.tables()),
+        "lo": int(interval.lo.min()),
+        "hi": int(interval.hi.max()),
+    }
+
+
+def _verified(folder: Path, digest: str) -> dict[str, Any] | None:
+    record = read_verified(folder, digest)
+    return record and {key: record[key] for key in ("images", "random", "mismatches", "accuracy")}
+
+
+def layer_table(description: dict[str, Any]) -> Table:
+    """The layers, for the terminal."""
+    table = Table(title=f"{description['name']}: {description['about']}", title_justify="left", box=None)
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column in ("name", "op", "format", "shape") else "right")
+    for layer in description["layers"]:
+        table.add_row(*(_cell(layer[column]) for column in COLUMNS))
+    return table
+
+
+def summary(description: dict[str, Any]) -> list[str]:
+    """The totals, a line each."""
+    verified = description["verified"]
+    lines = [
+        f"weights      {description['weights']:,} in {description['weight_bytes']:,} bytes of constants",
+        f"RAM          {description['input_bytes']:,} bytes of input, {description['arena_bytes']:,} of arena",
+        f"validation   {description['validation_accuracy']:.2f} % at epoch {description['epoch']}",
+    ]
+    if verified:
+        lines.append(f"test         {verified['accuracy']:.2f} % of {verified['images']:,} images, by the C")
+        lines.append(
+            f"verified     every integer of {verified['images']:,} test images and {verified['random']} random ones"
+        )
+    else:
+        lines.append("verified     not yet: halfbyte verify")
+    return [*lines, f"network      {description['digest']}", f"made by      {description['command']}"]
+
+
+def write_report(folder: Path) -> dict[str, Any]:
+    """Write report.md into a run folder; its contents as data."""
+    description = describe(folder)
+    rows = [COLUMNS, tuple("-" * 3 for _ in COLUMNS)]
+    rows += [tuple(_cell(layer[column]) for column in COLUMNS) for layer in description["layers"]]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    facts = "\n".join(f"    {line}" for line in summary(description))
+    write_text(folder / "report.md", f"# {description['name']}\n\n{description['about']}\n\n{facts}\n\n{table}\n")
+    return description
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 (a number, a text, a shape or nothing)
+    if value is None or value == 0:
+        return "-"
+    if isinstance(value, list):
+        return " x ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The results table: recipes times seeds, run side by side, resumable, written as JSON and into README."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from training.errors import HalfbyteError
+from training.files import write_text
+from training.recipe import load_recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from collections.abc import Iterator
+
+SHIPPED = ("recipe.toml", "curves.csv", "checkpoint.safetensors", "graph.json", "bounds.json", "plan.json")
+SHIPPED_TOO = ("verified.json", "report.md", "curves.png", "weights.png")
+BEGIN, END = "<!-- results: made by `halfbyte results` -->", "<!-- end of results -->"
+
+
+def run_all(recipes: list[str], seeds: list[int], folder: Path, jobs: int) -> Iterator[Path]:
+    """Train, export and verify every recipe with every seed; finished runs are kept. Yields finished run folders."""
+    runs = [(name, seed, folder / f"{name}-s{seed}") for name in recipes for seed in seeds]
+    with ThreadPoolExecutor(jobs) as pool:
+        yield from pool.map(lambda run: _run_one(*run), runs)
+
+
+def _run_one(name: str, seed: int, folder: Path) -> Path:
+    if (folder / "verified.json").is_file():
+        return folder
+    command = [sys.executable, "-m", "halfbyte.cli", "run", name, "--seed", str(seed), "--out", str(folder)]
+    if (folder / "resume.safetensors").is_file():
+        command.append("--resume")
+    elif (folder / "checkpoint.safetensors").is_file():
+        shutil.rmtree(folder)
+    result = subprocess.run(  # noqa: S603 (our own command)
+        command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"}
+    )
+    if result.returncode:
+        raise HalfbyteError(f"{name} seed {seed}: {result.stderr.strip().splitlines()[-1]}")
+    return folder
+
+
+def summarize(name: str, seeds: list[int], folder: Path) -> dict[str, Any]:
+    """One row of the table, from the files of a recipe's finished runs."""
+    recipe = load_recipe(name)
+    runs = [folder / f"{name}-s{seed}" for seed in seeds]
+    verified = [json.loads((run / "verified.json").read_text(encoding="utf-8")) for run in runs]
+    validation = [_best_validation(run) for run in runs]
+    accuracy = [record["accuracy"] for record in verified]
+    return {
+        "recipe": name,
+        "layers": "-".join(str(layer.linear) for layer in recipe.model.layers),
+        "format": recipe.model.format,
+        "weight_bytes": verified[0]["weight_bytes"],
+        "arena_bytes": json.loads((runs[0] / "plan.json").read_text(encoding="utf-8"))["arena_bytes"],
+        "seeds": seeds,
+        "accuracy": accuracy,
+        "mean": round(statistics.mean(accuracy), 3),
+        "deviation": round(statistics.stdev(accuracy), 3) if len(accuracy) > 1 else None,
+        "validation": validation,
+        "images": verified[0]["images"],
+        "mismatches": sum(record["mismatches"] for record in verified),
+        "training_seconds": [_training_seconds(run) for run in runs],
+        "command": f"halfbyte results {name} --seeds {','.join(map(str, seeds))}",
+    }
+
+
+def _curves(run: Path) -> list[dict[str, str]]:
+    with (run / "curves.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _best_validation(run: Path) -> float:
+    return max(float(row["validation_accuracy"]) for row in _curves(run))
+
+
+def _training_seconds(run: Path) -> int:
+    return round(sum(float(row["seconds"]) for row in _curves(run)))
+
+
+def ship(row: dict[str, Any], folder: Path, models: Path) -> Path:
+    """Copy the seed with the best validation accuracy (of equals, the first) to models/<recipe>/."""
+    best = max(range(len(row["seeds"])), key=lambda i: row["validation"][i])
+    source, target = folder / f"{row['recipe']}-s{row['seeds'][best]}", models / row["recipe"]
+    if target.exists():
+        shutil.rmtree(target)
+    shutil.copytree(source / "c", target / "c")
+    for name in SHIPPED + SHIPPED_TOO:
+        shutil.copyfile(source / name, target / name)
+    return target
+
+
+def write_results(rows: list[dict[str, Any]], path: Path, readme: Path) -> None:
+    """Merge rows into results.json, by recipe, and the whole table into README between its two marks."""
+    known = {row["recipe"]: row for row in json.loads(path.read_text(encoding="utf-8"))} if path.is_file() else {}
+    known |= {row["recipe"]: row for row in rows}
+    ordered = sorted(known.values(), key=lambda row: (row["recipe"].split("-")[0] != "mnist", -row["mean"]))
+    write_text(path, json.dumps(ordered, indent=1) + "\n")
+    if readme.is_file() and BEGIN in (text := readme.read_text(encoding="utf-8")):
+        before, _, rest = text.partition(BEGIN)
+        write_text(readme, f"{before}{BEGIN}\n{markdown(ordered)}\n{END}{rest.partition(END)[2]}")
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """The table as README has it."""
+    lines = [
+        "| recipe | hidden layers | weights | accuracy, % | constants, bytes | scratch RAM, bytes | training, s |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        spread = f" ± {row['deviation']:.2f}" if row["deviation"] is not None else ""
+        seconds = max(row["training_seconds"])
+        lines.append(
+            f"| {row['recipe']} | {row['layers']} | {row['format']} | {row['mean']:.2f}{spread} | "
+            f"{row['weight_bytes']:,} | {row['arena_bytes']} | {seconds} |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs `halfbyte bench ...` and `halfbyte results`: where every published number comes from."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from training.errors import HalfbyteError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+bench = typer.Typer(help="Measure: training speed, verification, exactness of formats and of random networks.")
+screen = Console(stderr=True)
+ROOT = Path(__file__).parent.parent  # halfbyte is used from a checkout
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes side by side.")]
+
+
+@bench.command("train")
+def bench_train(
+    recipe: str = "mnist-fc-12k", epochs: Annotated[int, typer.Option(min=2)] = 6, as_json: AsJson = False
+) -> None:
+    """Images per second of the real training loop, distortion included."""
+    from training.bench import training_speed  # noqa: PLC0415
+
+    with Progress(console=screen) as bars:
+        task = bars.add_task(recipe, total=epochs)
+        record = training_speed(recipe, epochs, lambda done: bars.update(task, completed=done))
+    _print([record], as_json)
+
+
+@bench.command("verify")
+def bench_verify(folder: Path = ROOT / "models" / "mnist-fc-12k", as_json: AsJson = False) -> None:
+    """Seconds to compare every layer of a run on all its test images, compiler and imports of data included."""
+    from exporter.runs import verify_run  # noqa: PLC0415
+
+    started = time.perf_counter()
+    report = verify_run(folder)
+    seconds = round(time.perf_counter() - started, 2)
+    _print(
+        [{"run": folder.name, "images": report.images, "mismatches": report.mismatches, "seconds": seconds}], as_json
+    )
+
+
+@bench.command("formats")
+def bench_formats(data: str = "mnist", as_json: AsJson = False) -> None:
+    """Every format with every requantizer, every layer, on all test images."""
+    from exporter.bench import every_format  # noqa: PLC0415
+    from training.formats import FORMATS  # noqa: PLC0415
+    from training.requant import REQUANTS  # noqa: PLC0415
+
+    rows = _with_bar(every_format(data), len(FORMATS) * len(REQUANTS), "formats")
+    _print(rows, as_json)
+    _exit_on_mismatch(rows)
+
+
+@bench.command("random")
+def bench_random(
+    count: Annotated[int, typer.Option(min=1)] = 1000,
+    first_seed: Annotated[int, typer.Option(min=0)] = 0,
+    jobs: Jobs = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Random networks with random and extreme inputs, every layer."""
+    from exporter.bench import random_networks  # noqa: PLC0415
+
+    rows = _with_bar(random_networks(count, first_seed, jobs), count, "random networks")
+    total = {
+        "networks": sum(row["refused"] is None for row in rows),
+        "refused": sum(row["refused"] is not None for row in rows),
+        "layers": sum(row["layers"] for row in rows),
+        "integers": sum(row["integers"] for row in rows),
+        "mismatches": sum(row["mismatches"] for row in rows),
+    }
+    _print([total], as_json)
+    _exit_on_mismatch(rows)
+
+
+def results(
+    recipes: Annotated[list[str], typer.Argument(help="Names of recipes.")],
+    seeds: Annotated[str, typer.Option(help="Seeds, apart by commas.")] = "1,2,3",
+    out: Annotated[Path, typer.Option(help="Folder of the runs; finished ones are kept.")] = Path("runs") / "results",
+    jobs: Jobs = 1,
+    ship: Annotated[
+        bool, typer.Option("--ship", help="Copy each recipe's best seed (by validation) to models/.")
+    ] = False,
+) -> None:
+    """Train, export and verify recipes with several seeds; write models/results.json and README's table."""
+    from exporter import results as table  # noqa: PLC0415
+    from training.recipe import load_recipe  # noqa: PLC0415
+
+    try:
+        numbers = [int(seed) for seed in seeds.split(",")]
+    except ValueError:
+        raise HalfbyteError(f"--seeds {seeds}: expected numbers apart by commas, such as 1,2,3") from None
+    for name in recipes:
+        load_recipe(name)
+    with Progress(console=screen) as bars:
+        task = bars.add_task("runs", total=len(recipes) * len(numbers))
+        for folder in table.run_all(recipes, numbers, out, jobs):
+            bars.update(task, advance=1, description=folder.name)
+            name = folder.name.rpartition("-s")[0]
+            if folder.name.endswith(f"-s{numbers[-1]}"):  # the recipe's last: its row is there, keep it
+                row = table.summarize(name, numbers, out)
+                table.write_results([row], ROOT / "models" / "results.json", ROOT / "README.md")
+                if ship:
+                    table.ship(row, out, ROOT / "models")
+    Console().print(table.markdown([table.summarize(name, numbers, out) for name in recipes]), markup=False)
+
+
+def _with_bar(records: Iterable[dict[str, Any]], total: int, title: str) -> list[dict[str, Any]]:
+    with Progress(console=screen) as bars:
+        return list(bars.track(records, total, description=title))
+
+
+def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(rows))
+        return
+    table = Table(box=None)
+    for key in rows[0]:
+        table.add_column(key)
+    for row in rows:
+        table.add_row(*(f"{v:,}" if isinstance(v, int) else str(v) for v in row.values()))
+    Console().print(table)
+
+
+def _exit_on_mismatch(rows: list[dict[str, Any]]) -> None:
+    if any(row["mismatches"] for row in rows):
+        raise typer.Exit(1)

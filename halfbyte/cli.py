@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `halfbyte`: every verb, its options, and how errors leave the house."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from halfbyte.benchmarks import bench, results
+from training.errors import HalfbyteError
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads starve a shared core
+
+if TYPE_CHECKING:
+    from exporter.verify import Report
+    from training.loop import Epoch
+    from training.recipe import Recipe
+
+app = typer.Typer(
+    help="Train networks with weights of less than a byte, export bit-exact C.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+screen = Console(stderr=True)  # progress, tables, errors
+RunFolder = Annotated[Path, typer.Argument(help="Run folder, or a shipped model such as models/mnist-fc-12k.")]
+RecipeName = Annotated[str, typer.Argument(help="Name of a recipe (see: halfbyte recipes), or a .toml file.")]
+Out = Annotated[Path | None, typer.Option(help="Run folder; default: runs/RECIPE-sSEED.")]
+Seed = Annotated[int | None, typer.Option(help="Short for --set train.seed=N.")]
+Sets = Annotated[list[str] | None, typer.Option("--set", help="Change a setting, e.g. train.epochs=5. Repeatable.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")]
+Images = Annotated[str, typer.Option(help="Test images to compare: a number, or all.")]
+Random = Annotated[int, typer.Option(min=0, help="Made-up samples to compare besides.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+
+app.add_typer(bench, name="bench")
+app.command()(results)
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False) -> None:
+    """Options before the verb."""
+    os.environ["HALFBYTE_DEBUG"] = "1" if debug else os.environ.get("HALFBYTE_DEBUG", "")
+
+
+@app.command()
+def run(
+    recipe: RecipeName,
+    out: Out = None,
+    seed: Seed = None,
+    sets: Sets = None,
+    resume: Resume = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train, export and verify, in one go."""
+    folder = _train(recipe, out, seed, sets or [], resume)
+    _export(folder)
+    report = _verify(folder, "all", 256)
+    _finish(report, folder, as_json)
+
+
+@app.command()
+def train(recipe: RecipeName, out: Out = None, seed: Seed = None, sets: Sets = None, resume: Resume = False) -> None:
+    """Train a recipe into a run folder. The test set is not opened."""
+    folder = _train(recipe, out, seed, sets or [], resume)
+    screen.print(f"{folder}: trained; next: halfbyte export {folder}")
+
+
+@app.command()
+def export(folder: RunFolder) -> None:
+    """Write graph.json, bounds.json, plan.json and the C of a run."""
+    _export(folder)
+
+
+@app.command()
+def verify(folder: RunFolder, images: Images = "all", random: Random = 256, as_json: AsJson = False) -> None:
+    """Compare the C, the NumPy reference and PyTorch, layer by layer. Exit code 1 on any difference."""
+    _finish(_verify(folder, images, random), folder, as_json)
+
+
+@app.command()
+def show(folder: RunFolder, as_json: AsJson = False) -> None:
+    """Layers, bits, bytes, bounds and accuracy of a run; also written to its report.md."""
+    from exporter import report  # noqa: PLC0415 (torch takes a second)
+
+    description = report.describe(folder)
+    if as_json:
+        print(json.dumps(description))
+        return
+    console = Console()
+    console.print(report.layer_table(description))
+    for line in report.summary(description):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def recipes(as_json: AsJson = False) -> None:
+    """The recipes that ship."""
+    from training.recipe import load_recipe, recipe_names  # noqa: PLC0415
+
+    rows = [_recipe_row(load_recipe(name)) for name in recipe_names()]
+    if as_json:
+        print(json.dumps(rows))
+        return
+    table = Table(box=None)
+    for key in rows[0]:
+        table.add_column(key)
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table)
+
+
+@app.command()
+def demo(out: Out = None, epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 20) -> None:
+    """Train, export and verify a small network: MNIST, or scikit-learn's digits where MNIST cannot be had."""
+    from training import data  # noqa: PLC0415
+
+    recipe = "mnist-fc-12k"
+    try:
+        data.fetch("mnist")
+    except HalfbyteError as error:
+        recipe = "digits-fc"
+        screen.rule("[bold red]NOT MNIST", style="red")
+        screen.print(f"{error}\nThe demo goes on with scikit-learn's 8x8 digits instead.", markup=False)
+        screen.rule(style="red")
+    seed = 1
+    folder = out or _unused(Path("runs") / "demo")
+    run(recipe, out=folder, seed=seed, sets=[f"train.epochs={epochs}"])
+    Console().print(_demo_table(folder))
+
+
+def _unused(folder: Path) -> Path:
+    """The folder, or the first of folder-2, folder-3 ... that does not exist."""
+    names = (folder if i == 1 else folder.with_name(f"{folder.name}-{i}") for i in itertools.count(1))
+    return next(name for name in names if not name.exists())
+
+
+def _demo_table(folder: Path) -> Table:
+    from exporter.report import describe  # noqa: PLC0415
+
+    description = describe(folder)
+    verified = description["verified"]
+    table = Table(title=f"{description['name']}: {folder}/c/", title_justify="left", show_header=False)
+    for name, value in (
+        ("accuracy of the C", f"{verified['accuracy']:.2f} % of {verified['images']:,} test images"),
+        ("integers that differ", f"{verified['mismatches']} between C, NumPy and PyTorch, every layer"),
+        ("constants in flash", f"{description['weight_bytes']:,} bytes for {description['weights']:,} weights"),
+        ("RAM", f"{description['input_bytes']} bytes of input, {description['arena_bytes']} of arena"),
+        ("look at", f"halfbyte show {folder}; {folder}/curves.png; {folder}/weights.png"),
+    ):
+        table.add_row(name, value)
+    return table
+
+
+def main() -> None:
+    """Run the command; a refused input is one line and exit code 2, Ctrl-C is 130."""
+    try:
+        app(standalone_mode=False)
+    except KeyboardInterrupt:
+        _leave("stopped by Ctrl-C", 130)
+    except typer.Exit as error:
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if os.environ.get("HALFBYTE_DEBUG"):
+            raise
+        _leave(_one_line(error), 2)
+
+
+def _one_line(error: Exception) -> str:
+    """What the user reads of an error."""
+    if isinstance(error, HalfbyteError):
+        return str(error)
+    if hasattr(error, "format_message"):  # click's own: wrong options and arguments
+        return f"{error.format_message()} (see --help)"
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed: pip install 'halfbyte[train]'"
+    if isinstance(error, OSError):
+        return f"{error.filename or 'file'}: {error.strerror or error}"
+    return f"this is a bug of halfbyte: {type(error).__name__}: {error}; please report what halfbyte --debug shows"
+
+
+def _leave(message: str, code: int) -> None:
+    screen.print(f"halfbyte: {message}", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(code)
+
+
+def _recipe_row(recipe: Recipe) -> dict[str, Any]:
+    formats = dict.fromkeys(
+        [recipe.model.format, *(layer.format or recipe.model.format for layer in recipe.model.layers)]
+    )
+    return {
+        "recipe": recipe.name,
+        "data": recipe.data,
+        "layers": "-".join(str(layer.linear) for layer in recipe.model.layers),
+        "format": ", ".join(formats),
+        "requant": recipe.model.requant,
+        "epochs": recipe.train.epochs,
+        "about": recipe.about,
+    }
+
+
+def _train(name: str, out: Path | None, seed: int | None, sets: list[str], resume: bool) -> Path:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    from training import loop, plots  # noqa: PLC0415
+    from training.recipe import load_recipe  # noqa: PLC0415
+
+    overrides = [*sets, *([] if seed is None else [f"train.seed={seed}"])]
+    recipe = load_recipe(name, overrides)
+    folder = out or Path("runs") / f"{recipe.name}-s{recipe.train.seed}"
+    _check_folder(folder, resume)
+    columns = ("{task.description}", "{task.fields[status]}")
+    with Progress(
+        TextColumn(columns[0]), BarColumn(None), TextColumn(columns[1]), TimeRemainingColumn(), console=screen
+    ) as bars:
+        task = bars.add_task(f"{recipe.name} seed {recipe.train.seed}", total=recipe.train.epochs, status="")
+        done = 0
+
+        def progress(event: Epoch | float) -> None:
+            nonlocal done
+            if isinstance(event, float):
+                bars.update(task, completed=done + event)
+                return
+            done = event.epoch
+            accuracy = f"validation {event.validation_accuracy:.2f} %"
+            status = f"epoch {done}/{recipe.train.epochs}  loss {event.loss:.4f}  {accuracy}"
+            bars.update(task, completed=done, status=status)
+
+        model = loop.train(recipe, folder, command=_command(name, sets, recipe), resume=resume, progress=progress)
+    plots.plot_run(folder, model)
+    return folder
+
+
+def _command(name: str, sets: list[str], recipe: Recipe) -> str:
+    """What makes the run again, without the folder it went to."""
+    words = ["halfbyte", "run", name, "--seed", str(recipe.train.seed)]
+    for setting in sets:
+        words += ["--set", setting]
+    return shlex.join(words)
+
+
+def _check_folder(folder: Path, resume: bool) -> None:
+    """A run neither overwrites another nor begins where it cannot write."""
+    begun, finished = (folder / "resume.safetensors").is_file(), (folder / "checkpoint.safetensors").is_file()
+    if resume and not begun:
+        raise HalfbyteError(f"{folder} holds no interrupted run; start one without --resume")
+    if begun and not resume:
+        raise HalfbyteError(f"{folder} holds an interrupted run; go on with --resume, or choose another --out")
+    if finished and not begun:
+        raise HalfbyteError(f"{folder} holds a finished run; choose another --out, or delete it")
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise HalfbyteError(f"{folder} cannot be written; choose another --out")
+
+
+def _export(folder: Path) -> None:
+    from exporter import runs  # noqa: PLC0415
+
+    exported = runs.export_run(folder)
+    graph = exported.graph
+    screen.print(
+        f"{folder}: exported {graph.weight_bytes:,} bytes of constants, {exported.plan.arena_bytes:,} of arena, "
+        f"to c/{graph.name}.h and c/{graph.name}.c",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _verify(folder: Path, images: str, random: int) -> Report:
+    from exporter import runs  # noqa: PLC0415
+
+    if images != "all" and not images.isdecimal():
+        raise HalfbyteError(f"--images {images}: expected a number, or all")
+    with screen.status("loading") as status:
+        return runs.verify_run(folder, None if images == "all" else int(images), random, status.update)
+
+
+def _finish(report: Report, folder: Path, as_json: bool) -> None:
+    """Print a verification, keep the report of the run, and exit with 1 on a mismatch."""
+    from exporter.report import write_report  # noqa: PLC0415
+
+    if as_json:
+        print(json.dumps(report.to_json()))
+    else:
+        _print_report(report)
+    if report.first is not None:
+        screen.print(f"first difference: {report.first}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1)
+    if report.accuracy is not None:
+        write_report(folder)
+
+
+def _print_report(report: Report) -> None:
+    table = Table(box=None)
+    for column, justify in (
+        ("layer", "left"),
+        ("op", "left"),
+        ("format", "left"),
+        ("bytes", "right"),
+        ("differ", "right"),
+    ):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for layer in report.layers:
+        table.add_row(layer.name, layer.op, layer.format, f"{layer.weight_bytes:,}", str(layer.mismatches))
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{report.name}: {report.images:,} test images and {report.random} random ones, "
+        f"{report.mismatches} integers differ; accuracy {report.accuracy:.2f} % with {report.weight_bytes:,} bytes",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
