@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,11 +86,23 @@ class Provenance:
     verified: int = 0
 
 
+# words that generated code has a use for, and macros that compilers in GNU mode define
+RESERVED = KEYWORDS | {"x", "scores", "arena", "raw", "max", "asm", "typeof", "linux", "unix", "i386", "vax"}
+
+# files named so would hide those of the C library or of halfbyte
+FILES = frozenset(
+    "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdarg stdbool stddef "  # noqa: SIM905
+    "stdint stdio stdlib string tgmath time wchar wctype hb".split()
+)
+
+
 def check_name(name: str) -> str:
-    """The name, if it is a C identifier; a dash becomes an underscore."""
+    """The name, if it is a C identifier and its files hide no others; a dash becomes an underscore."""
     name = name.replace("-", "_")
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in KEYWORDS:
         raise HalfbyteError(f"name '{name}' must be a C identifier: letters, digits and _, a letter first")
+    if name.lower() in FILES or name.lower().startswith("hb_"):
+        raise HalfbyteError(f"name '{name}' would hide {name}.h or files of halfbyte; choose another")
     return name
 
 
@@ -120,8 +133,9 @@ def generate_host(graph: Graph, trace: np.dtype[Any]) -> str:
 
 
 def _context(graph: Graph, bounds: Bounds, plan: Plan, provenance: Provenance) -> dict[str, Any]:
-    sizes, size_of = _sizes(graph)
-    layers = [_layer(index, node, graph, plan, size_of) for index, node in enumerate(graph.nodes)]
+    ids = _identifiers(graph)
+    sizes, size_of = _sizes(graph, ids)
+    layers = [_layer(index, node, graph, plan, size_of, ids) for index, node in enumerate(graph.nodes)]
     raw_type = {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t"}[graph.dtype]
     sums = {node.name: bounds[node.name].peak for node in graph.nodes if node.op.out_type == "int32_t"}
     return {
@@ -129,7 +143,7 @@ def _context(graph: Graph, bounds: Bounds, plan: Plan, provenance: Provenance) -
         "macro": f"HB_{graph.name.upper()}",
         "spec": SPEC_VERSION,
         "digest": graph.digest,
-        "provenance": provenance,
+        "provenance": replace(provenance, command=_ascii(provenance.command)),
         "raw_type": raw_type,
         "raw_shape": " x ".join(map(str, graph.shape)),
         "raw_size": int(np.prod(graph.shape)),
@@ -138,7 +152,7 @@ def _context(graph: Graph, bounds: Bounds, plan: Plan, provenance: Provenance) -
         "labels": [_ascii(label) for label in graph.labels],
         "weight_bytes": graph.weight_bytes,
         "arena_bytes": plan.arena_bytes,
-        "sums": {_identifier(name).upper(): peak for name, peak in sums.items()},
+        "sums": {ids[name].upper(): peak for name, peak in sums.items()},
         "rows": _head_table(graph, bounds),
         "sizes": sizes,
         "raw_layers": [layer for layer in layers if layer["raw"]],
@@ -147,21 +161,33 @@ def _context(graph: Graph, bounds: Bounds, plan: Plan, provenance: Provenance) -
 
 
 def _ascii(text: str) -> str:
-    """Text that is safe inside a C comment."""
-    return text.encode("ascii", "replace").decode().replace("*/", "* /").replace("\\", "/").replace("\n", " ")
+    """Text that is safe inside a C comment: one line of ASCII without backslash or trigraph."""
+    text = re.sub(r"[^ -~]", lambda found: " " if found[0].isspace() else "?", text).replace("\\", "/")
+    return text.replace("*/", "* /").replace("??/", "?? /")
 
 
-def _identifier(name: str) -> str:
-    """A tensor's name as part of a C identifier."""
-    text = re.sub(r"\W", "_", name.lower())
-    return text if text[0].isalpha() and text not in KEYWORDS else f"l{text}"
+def _identifiers(graph: Graph) -> dict[str, str]:
+    """Every tensor's name as part of C identifiers, lower case; no two alike, with the tables' names among them."""
+    taken: set[str] = set(RESERVED)
+    found = {}
+    for node in graph.nodes:
+        base = re.sub(r"\W", "_", node.name.lower(), flags=re.ASCII)
+        if not base[0].isalpha() or base in RESERVED or base.startswith("hb_") or base.endswith("_t"):
+            base = f"l{base}_" if base.endswith("_t") else f"l{base}"
+        for text in chain([base], (f"{base}_{number}" for number in count(2))):
+            names = {text, *(f"{text}_{table.suffix}" for table in node.op.tables())}
+            if not names & taken:
+                break
+        taken |= names
+        found[node.name] = text
+    return found
 
 
 def _last_raw(graph: Graph) -> str:
     return [node.name for node in graph.nodes if node.op.raw][-1]
 
 
-def _sizes(graph: Graph) -> tuple[dict[str, int], dict[str, str]]:
+def _sizes(graph: Graph, ids: dict[str, str]) -> tuple[dict[str, int], dict[str, str]]:
     """Named sizes (SIZE_FC1: 64), and the name of every tensor's size; one as large as its input shares the name."""
     sizes: dict[str, int] = {}
     size_of = {"raw": "SIZE_RAW"}
@@ -169,14 +195,16 @@ def _sizes(graph: Graph) -> tuple[dict[str, int], dict[str, str]]:
         if node.op.out_shape(graph.shapes[node.input]) == graph.shapes[node.input]:
             size_of[node.name] = size_of[node.input]
         else:
-            size_of[node.name] = f"SIZE_{_identifier(node.name).upper()}"
+            size_of[node.name] = f"SIZE_{ids[node.name].upper()}"
         sizes[size_of[node.name]] = int(np.prod(graph.shapes[node.name]))
     return sizes, size_of
 
 
-def _layer(index: int, node: Node, graph: Graph, plan: Plan, size_of: dict[str, str]) -> dict[str, Any]:
+def _layer(
+    index: int, node: Node, graph: Graph, plan: Plan, size_of: dict[str, str], ids: dict[str, str]
+) -> dict[str, Any]:
     """What the templates need of one operation."""
-    name = _identifier(node.name)
+    name = ids[node.name]
     tables = {table.suffix: f"{name}_{table.suffix}" for table in node.op.tables()}
     arguments = [
         argument.format(n_in=size_of[node.input], n_out=size_of[node.name], **tables)
@@ -187,7 +215,7 @@ def _layer(index: int, node: Node, graph: Graph, plan: Plan, size_of: dict[str, 
     return {
         "index": index,
         "id": "scores" if is_last else name,
-        "input": _input_id(node, graph),
+        "input": _input_id(node, graph, ids),
         "raw": node.op.raw,
         "type": node.op.out_type,
         "offset": place.offset // ELEMENT_BYTES[node.op.out_type] if place else None,
@@ -195,14 +223,14 @@ def _layer(index: int, node: Node, graph: Graph, plan: Plan, size_of: dict[str, 
         "arguments": arguments,
         "size": size_of[node.name],
         "tables": [_table(f"{name}_{table.suffix}", table) for table in node.op.tables()],
-        "comment": f"{node.name}: {node.op.kind}, {node.op.format_name()}",
+        "comment": _ascii(f"{node.name}: {node.op.kind}, {node.op.format_name()}"),
     }
 
 
-def _input_id(node: Node, graph: Graph) -> str:
+def _input_id(node: Node, graph: Graph, ids: dict[str, str]) -> str:
     if node.input == "raw":
         return "raw"
-    return "x" if node.input == _last_raw(graph) else _identifier(node.input)
+    return "x" if node.input == _last_raw(graph) else ids[node.input]
 
 
 def _table(name: str, table: Table) -> dict[str, Any]:
@@ -225,7 +253,7 @@ def _head_table(graph: Graph, bounds: Bounds) -> list[str]:
         interval = bounds[node.name]
         rows.append(
             (
-                node.name,
+                _ascii(node.name),
                 node.op.kind,
                 " -> ".join(shapes),
                 node.op.format_name(),

@@ -61,7 +61,7 @@ class HostLibrary:
         with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
             library = _compile(graph, self.trace, folder, Path(scratch), flags)
             self._ffi = cffi.FFI()
-            self._ffi.cdef("void hb_host_run(int32_t *, uint8_t *, const void *, size_t);")
+            self._ffi.cdef("void hb_host_batch(int32_t *, uint8_t *, const void *, size_t);")
             self._library = self._ffi.dlopen(str(library))
 
     def run(self, raw: npt.NDArray[np.integer], *, trace: bool = False) -> npt.NDArray[Any]:
@@ -70,7 +70,7 @@ class HostLibrary:
         scores = np.empty((len(raw), *self.graph.shapes[self.graph.nodes[-1].name]), np.int32)
         record = np.zeros(len(raw), self.trace) if trace else None
         pointer = self._ffi.NULL if record is None else self._ffi.cast("uint8_t *", record.ctypes.data)
-        self._library.hb_host_run(
+        self._library.hb_host_batch(
             self._ffi.cast("int32_t *", scores.ctypes.data),
             pointer,
             self._ffi.cast("void *", raw.ctypes.data),
@@ -89,7 +89,7 @@ class HostLibrary:
 
 
 def _compile(graph: Graph, trace: np.dtype[Any], folder: Path, scratch: Path, flags: tuple[str, ...]) -> Path:
-    wrapper = scratch / "host.c"
+    wrapper = scratch / "hb_host.c"  # no model may be called so
     wrapper.write_text(generate_host(graph, trace), encoding="utf-8")
     sources = [str(p) for p in sorted(folder.glob("hb_*.c"))]
     library = scratch / f"{graph.name}.so"
