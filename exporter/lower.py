@@ -71,6 +71,8 @@ def lower(model: nn.Module, name: str, labels: tuple[str, ...] = ()) -> tuple[Gr
             raise HalfbyteError(f"{path}: a network has one hb.Input, its first layer")
         for step in _lower_module(path, module):
             node = Node(f"{path}.{step.suffix}".strip("."), step.op, nodes[-1].name if nodes else "raw")
+            if node.name == "raw":
+                raise HalfbyteError("raw: this is the name of what enters the network; give the module another")
             if node.name in taps:
                 raise HalfbyteError(f"{path}: used twice in forward(); give each use a layer of its own")
             nodes.append(node)
@@ -79,19 +81,20 @@ def lower(model: nn.Module, name: str, labels: tuple[str, ...] = ()) -> tuple[Gr
         raise HalfbyteError(
             "the model has no layers; it takes hb.Input(...) first, hb.BitLinear(..., requant=None) last"
         )
-    _check_ends(nodes)
-    return Graph(name, first.dtype, first.shape, tuple(nodes), labels), taps
+    _check_ends(nodes, int(np.prod(first.out_shape)))
+    graph = Graph(name, first.dtype, first.shape, tuple(nodes), labels)
+    _check_shapes(model, graph, taps)
+    return graph, taps
 
 
-def _check_ends(nodes: list[Node]) -> None:
+def _check_ends(nodes: list[Node], width: int) -> None:
     """Scores come out of the last layer, and of no other; each layer takes what the one before it makes."""
     if nodes[-1].op.out_type != "int32_t":
         raise HalfbyteError(f"{nodes[-1].name}: the last layer's sums are the scores; give it requant=None")
-    width = None
     for node, after in zip(nodes, [*nodes[1:], None], strict=True):
         if isinstance(node.op, Linear):
             n_in = node.op.w.shape[1]
-            if width is not None and n_in != width:
+            if n_in != width:
                 raise HalfbyteError(f"{node.name}: takes {n_in} inputs, but {width} come out of {node.input}")
             if after is not None and isinstance(after.op, (Linear, InputShift)):
                 raise HalfbyteError(f"{node.name}: int32 sums go into {after.name}; give it a requantizer")
@@ -101,6 +104,21 @@ def _check_ends(nodes: list[Node]) -> None:
                 "use requant 'shift' or 'mulshift' before it, or bias=False"
             )
         width = int(np.prod(node.op.out_shape(()))) if isinstance(node.op, Linear) else width
+
+
+def _check_shapes(model: nn.Module, graph: Graph, taps: dict[str, Tap]) -> None:
+    """Two samples through PyTorch: every tensor has the shape the graph says, so that no reshape mixes samples."""
+    try:
+        tensors = tapped_run(model, taps, np.zeros((2, *graph.shape), graph.dtype))
+    except (RuntimeError, IndexError) as error:
+        reason = str(error).splitlines()[0]
+        raise HalfbyteError(f"{_kind(model)}: forward() fails on samples of shape {graph.shape}: {reason}") from None
+    for node in graph.nodes:
+        found, expected = tensors[node.name].shape, (2, *graph.shapes[node.name])
+        if found != expected:
+            raise HalfbyteError(
+                f"{node.name}: forward() makes {found} of 2 samples, expected {expected}; put nn.Flatten() in front"
+            )
 
 
 def _chain(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -156,11 +174,17 @@ def _lower_input(path: str, module: Input) -> list[Step]:
 def _lower_linear(path: str, module: BitLinear) -> list[Step]:
     if module.fmt is None:
         raise HalfbyteError(f"{path}: format 'float' has no integer weights; train with one of halfbyte's formats")
+    for name, values in (*module.named_parameters(), *module.named_buffers()):
+        if not torch.isfinite(values).all():
+            raise HalfbyteError(f"{path}.{name}: has values that are not finite; train again")
     linear = Linear(module.fmt.name, _integers(module.levels()))
     if module.requant is not None:
         _check_requant(path, module, module.requant)
         inner = f"{path}.requant".strip(".")
-        op = REQUANT_OPS[type(module.requant)](module, module.requant)
+        try:
+            op = REQUANT_OPS[type(module.requant)](module, module.requant)
+        except HalfbyteError as error:
+            raise HalfbyteError(f"{path}: {error}") from None
         return [Step("", linear, Tap(inner, output=False)), Step(op.kind, op, Tap(inner, output=True))]
     if module.scale == "channel":
         raise HalfbyteError(f"{path}: scores need one scale; the last layer takes scale='tensor'")
