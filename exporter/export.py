@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from dataclasses import dataclass, field
+import weakref
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +39,6 @@ class Exported:
     bounds: Bounds
     plan: Plan
     folder: Path
-    _scratch: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
 
     @cached_property
     def library(self) -> HostLibrary:
@@ -99,11 +100,13 @@ def export(
     bounds = find_bounds(graph)
     plan = make_plan(graph)
     sources = generate(graph, bounds, plan, provenance or Provenance())
-    scratch = tempfile.TemporaryDirectory(prefix="halfbyte-") if out is None else None
-    folder = Path(scratch.name if scratch else str(out))
+    folder = Path(tempfile.mkdtemp(prefix="halfbyte-") if out is None else out)
     write_text(folder / "graph.json", graph.to_json())
     write_text(folder / "bounds.json", bounds_module.to_json(graph, bounds))
     write_text(folder / "plan.json", plan.to_json(graph))
     for file, text in sources.items():
         write_text(folder / "c" / file, text)
-    return Exported(model, graph, taps, bounds, plan, folder, scratch)
+    exported = Exported(model, graph, taps, bounds, plan, folder)
+    if out is None:
+        weakref.finalize(exported, shutil.rmtree, folder, ignore_errors=True)
+    return exported
