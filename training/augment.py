@@ -33,6 +33,7 @@ class Augment:
     shear      degrees, uniform in [-shear, shear], |shear| < 90
     elastic    pixels: standard deviation of the displacement of each pixel along x and along y
     erase      probability that a rectangle of an image is set to 0
+    keep       probability that an image is left as it is
     """
 
     rotate: float = 0
@@ -41,9 +42,11 @@ class Augment:
     shear: float = 0
     elastic: float = 0
     erase: float = 0
+    keep: float = 0
 
     def __post_init__(self) -> None:
-        limits = {"rotate": 180, "translate": 1, "scale": 0.99, "shear": 89, "elastic": math.inf, "erase": 1}
+        limits = {"rotate": 180, "translate": 1, "scale": 0.99, "shear": 89, "elastic": math.inf}
+        limits |= {"erase": 1, "keep": 1}
         for key, limit in limits.items():
             value = getattr(self, key)
             if not 0 <= value <= limit or math.isinf(value):
@@ -72,11 +75,15 @@ def augment(x: Tensor, settings: Augment, generator: torch.Generator) -> Tensor:
         )
     if x.device.type == "cpu":
         keep_heap()
+    y = x
     if settings.warps:
-        x = warp(x, *_coefficients(settings, x.shape, x.device, generator))
+        y = warp(y, *_coefficients(settings, y.shape, y.device, generator))
     if settings.erase:
-        x = erase(x, settings.erase, generator)
-    return x
+        y = erase(y, settings.erase, generator)
+    if settings.keep:
+        kept = torch.rand(x.shape[0], generator=generator, device=generator.device).to(x.device) < settings.keep
+        y = torch.where(kept.view(-1, *[1] * (x.ndim - 1)), x, y)
+    return y
 
 
 def warp(x: Tensor, affine: Tensor, bumps: Tensor | None = None) -> Tensor:

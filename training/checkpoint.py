@@ -27,7 +27,7 @@ def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> No
     text = json.dumps({"spec": SPEC_VERSION, **metadata}, sort_keys=True)
     header = {"halfbyte": text, "sha256": _sha256(plain, text)}
     with files.replacing(path) as temporary:
-        safetensors.torch.save_file(plain, temporary, header)
+        temporary.write_bytes(safetensors.torch.save(plain, header))
 
 
 def _sha256(tensors: dict[str, Tensor], text: str) -> str:

@@ -107,6 +107,7 @@ class AugmentSection(_Section):
     shear: Annotated[float, Field(ge=0, lt=90)] = 0.0
     elastic: Annotated[float, Field(ge=0)] = 0.0
     erase: Fraction = 0.0
+    keep: Fraction = 0.0
 
 
 class Recipe(_Section):
