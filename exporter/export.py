@@ -79,6 +79,14 @@ def _as_array(x: npt.ArrayLike) -> npt.NDArray[np.integer]:
     return np.asarray(x)
 
 
+def check_deployable(model: nn.Module) -> None:
+    """HalfbyteError where a network could not be exported as it stands; a training one is left in train()."""
+    was_training = model.training
+    graph, _ = lower.lower(model, "model")
+    find_bounds(graph)
+    model.train(was_training)
+
+
 def export(
     model: nn.Module,
     name: str = "model",

@@ -18,8 +18,8 @@ from training.files import write_text
 from training.recipe import load_recipe
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Iterator
+    from pathlib import Path
 
 SHIPPED = ("recipe.toml", "curves.csv", "checkpoint.safetensors", "graph.json", "bounds.json", "plan.json")
 SHIPPED_TOO = ("verified.json", "report.md", "curves.png", "weights.png")

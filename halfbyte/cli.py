@@ -8,6 +8,7 @@ import json
 import os
 import shlex
 import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,10 @@ from training.errors import HalfbyteError
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads starve a shared core
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch import nn
+
     from exporter.verify import Report
     from training.loop import Epoch
     from training.recipe import Recipe
@@ -32,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+CTRL_C = 130
 screen = Console(stderr=True)  # progress, tables, errors
 RunFolder = Annotated[Path, typer.Argument(help="Run folder, or a shipped model such as models/mnist-fc-12k.")]
 RecipeName = Annotated[str, typer.Argument(help="Name of a recipe (see: halfbyte recipes), or a .toml file.")]
@@ -64,7 +70,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Train, export and verify, in one go."""
-    folder = _train(recipe, out, seed, sets or [], resume)
+    folder = _train(recipe, out, seed, sets or [], resume, _refuse)
     _export(folder)
     report = _verify(folder, "all", 256)
     _finish(report, folder, as_json)
@@ -73,7 +79,7 @@ def run(
 @app.command()
 def train(recipe: RecipeName, out: Out = None, seed: Seed = None, sets: Sets = None, resume: Resume = False) -> None:
     """Train a recipe into a run folder. The test set is not opened."""
-    folder = _train(recipe, out, seed, sets or [], resume)
+    folder = _train(recipe, out, seed, sets or [], resume, _warn)
     screen.print(f"{folder}: trained; next: halfbyte export {folder}")
 
 
@@ -166,15 +172,16 @@ def _demo_table(folder: Path) -> Table:
 def main() -> None:
     """Run the command; a refused input is one line and exit code 2, Ctrl-C is 130."""
     try:
-        app(standalone_mode=False)
-    except KeyboardInterrupt:
-        _leave("stopped by Ctrl-C", 130)
-    except typer.Exit as error:
-        sys.exit(error.exit_code)
+        code = app(standalone_mode=False) or 0  # of a typer.Exit; Ctrl-C has become 130 or Abort in there
+    except (KeyboardInterrupt, typer.Abort):
+        code = CTRL_C
     except Exception as error:
         if os.environ.get("HALFBYTE_DEBUG"):
             raise
         _leave(_one_line(error), 2)
+    if code == CTRL_C:
+        _leave("stopped by Ctrl-C; a training run goes on with --resume", CTRL_C)
+    sys.exit(code)
 
 
 def _one_line(error: Exception) -> str:
@@ -210,7 +217,41 @@ def _recipe_row(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _train(name: str, out: Path | None, seed: int | None, sets: list[str], resume: bool) -> Path:
+def _refuse(model: nn.Module) -> None:
+    """HalfbyteError where the network could not be exported, before any time is spent on it."""
+    from exporter.export import check_deployable  # noqa: PLC0415
+
+    check_deployable(model)
+
+
+def _warn(model: nn.Module) -> None:
+    try:
+        _refuse(model)
+    except HalfbyteError as error:
+        screen.print(f"note: this network trains, but cannot be exported: {error}", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[None]:
+    """Make the folder; if what follows fails before anything is written there, take it away again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise HalfbyteError(f"{folder} cannot be written; choose another --out")
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # not empty: as it should be
+            folder.rmdir()
+
+
+def _train(
+    name: str,
+    out: Path | None,
+    seed: int | None,
+    sets: list[str],
+    resume: bool,
+    check: Callable[[nn.Module], None],
+) -> Path:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
     from training import loop, plots  # noqa: PLC0415
@@ -221,9 +262,8 @@ def _train(name: str, out: Path | None, seed: int | None, sets: list[str], resum
     folder = out or Path("runs") / f"{recipe.name}-s{recipe.train.seed}"
     _check_folder(folder, resume)
     columns = ("{task.description}", "{task.fields[status]}")
-    with Progress(
-        TextColumn(columns[0]), BarColumn(None), TextColumn(columns[1]), TimeRemainingColumn(), console=screen
-    ) as bars:
+    bar = TextColumn(columns[0]), BarColumn(None), TextColumn(columns[1]), TimeRemainingColumn()
+    with _new_folder(folder), Progress(*bar, console=screen) as bars:
         task = bars.add_task(f"{recipe.name} seed {recipe.train.seed}", total=recipe.train.epochs, status="")
         done = 0
 
@@ -237,7 +277,8 @@ def _train(name: str, out: Path | None, seed: int | None, sets: list[str], resum
             status = f"epoch {done}/{recipe.train.epochs}  loss {event.loss:.4f}  {accuracy}"
             bars.update(task, completed=done, status=status)
 
-        model = loop.train(recipe, folder, command=_command(name, sets, recipe), resume=resume, progress=progress)
+        command = _command(name, sets, recipe)
+        model = loop.train(recipe, folder, command=command, resume=resume, check=check, progress=progress)
     plots.plot_run(folder, model)
     return folder
 
@@ -259,9 +300,6 @@ def _check_folder(folder: Path, resume: bool) -> None:
         raise HalfbyteError(f"{folder} holds an interrupted run; go on with --resume, or choose another --out")
     if finished and not begun:
         raise HalfbyteError(f"{folder} holds a finished run; choose another --out, or delete it")
-    folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK):
-        raise HalfbyteError(f"{folder} cannot be written; choose another --out")
 
 
 def _export(folder: Path) -> None:

@@ -63,12 +63,14 @@ def train(
     *,
     command: str = "",
     resume: bool = False,
+    check: Callable[[nn.Module], object] = lambda _: None,
     progress: Callable[[Epoch | float], None] = lambda _: None,
 ) -> nn.Sequential:
     """Train a recipe into a run folder; returns the network of the best validation accuracy, in eval().
 
     command   what a user types to make this run again, for the record
     resume    go on behind the last epoch that was finished there
+    check     is called with the untrained network, and may refuse it
     progress  is called with the fraction of an epoch that is done, and with each finished Epoch
 
     Writes recipe.toml, curves.csv, TensorBoard events, checkpoint.safetensors (the best epoch) and resume.safetensors
@@ -83,6 +85,7 @@ def train(
     )
     torch.manual_seed(settings.seed)
     model = models.build(recipe, parts[0].x.shape[1:], str(parts[0].x.dtype), len(parts[0].labels)).to(device)
+    check(model)
     optimizers = optim.make_optimizers(model, settings)
     history = _resume(folder, model, optimizers, recipe) if resume else []
     about = {"recipe": recipe.model_dump(mode="json"), "command": command, "labels": parts[0].labels}
