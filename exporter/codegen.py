@@ -190,12 +190,12 @@ def _last_raw(graph: Graph) -> str:
 def _sizes(graph: Graph, ids: dict[str, str]) -> tuple[dict[str, int], dict[str, str]]:
     """Named sizes (SIZE_FC1: 64), and the name of every tensor's size; one as large as its input shares the name."""
     sizes: dict[str, int] = {}
-    size_of = {"raw": "SIZE_RAW"}
+    size_of = {"raw": "SIZE_INPUT"}  # unless a resize gives the input its size
     for node in graph.nodes:
         if node.op.out_shape(graph.shapes[node.input]) == graph.shapes[node.input]:
             size_of[node.name] = size_of[node.input]
         else:
-            size_of[node.name] = f"SIZE_{ids[node.name].upper()}"
+            size_of[node.name] = "SIZE_INPUT" if node.op.raw else f"SIZE_{ids[node.name].upper()}"
         sizes[size_of[node.name]] = int(np.prod(graph.shapes[node.name]))
     return sizes, size_of
 
@@ -211,16 +211,16 @@ def _layer(
         for argument in node.op.arguments()
     ]
     place = plan.places.get(node.name)
-    is_last = node is graph.nodes[-1]
+    output = "x" if node.op.raw else "scores" if node is graph.nodes[-1] else name
+    output = f"(uint8_t *){output}" if node.op.out_type == "uint8_t" else output
     return {
         "index": index,
-        "id": "scores" if is_last else name,
-        "input": _input_id(node, graph, ids),
+        "id": name,
+        "output": output,
         "raw": node.op.raw,
         "type": node.op.out_type,
         "offset": place.offset // ELEMENT_BYTES[node.op.out_type] if place else None,
-        "kernel": node.op.kernel(),
-        "arguments": arguments,
+        "call": _call(node.op.kernel(), [output, _input_id(node, graph, ids), *arguments]),
         "size": size_of[node.name],
         "tables": [_table(f"{name}_{table.suffix}", table) for table in node.op.tables()],
         "comment": _ascii(f"{node.name}: {node.op.kind}, {node.op.format_name()}"),
@@ -230,7 +230,16 @@ def _layer(
 def _input_id(node: Node, graph: Graph, ids: dict[str, str]) -> str:
     if node.input == "raw":
         return "raw"
+    if node.op.raw:
+        return "(const uint8_t *)x"
     return "x" if node.input == _last_raw(graph) else ids[node.input]
+
+
+def _call(function: str, arguments: list[str]) -> str:
+    """A call as one statement, wrapped behind its parenthesis where it is longer than a line."""
+    head = f"    {function}("
+    lines = textwrap.wrap(", ".join(arguments) + ");", 80 - len(head), break_long_words=False, break_on_hyphens=False)
+    return head + f"\n{' ' * len(head)}".join(lines)
 
 
 def _table(name: str, table: Table) -> dict[str, Any]:

@@ -14,9 +14,14 @@
 
 #define HB_SPEC_VERSION 1
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // HB_ROM qualifies constant tables and pointers to them. It is empty but on
-// AVR, where program memory is an address space of its own.
-#if !defined(__AVR__)
+// AVR, where program memory is an address space of its own. C++, which has no
+// such spaces, may declare the kernels there and call what uses no table.
+#if !defined(__AVR__) || defined(__cplusplus)
 #define HB_ROM
 #elif defined(__clang__)
 #define HB_ROM __attribute__((address_space(1)))
@@ -169,5 +174,9 @@ void hb_add_bias(int32_t *y, const int32_t *acc, const HB_ROM int32_t *b,
 
 // The lowest i with y[i] the largest of n scores; 0 for n = 0.
 size_t hb_argmax(const int32_t *y, size_t n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
