@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several tests need: small networks, the vectors of SPEC.md, tensors as arrays."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from exporter.hostlib import STRICT
+from training.layers import BitLinear, Input
+
+ROOT = Path(__file__).parent.parent
+WERROR = (*STRICT, "-Werror")
+INT32 = (-(2**31), 2**31 - 1)
+RANGES = ((0, 127), (-127, 127), (0, 15), (-15, 15))  # of activations
+
+
+def read_vectors(path: Path) -> list[dict[str, Any]]:
+    """The `vector` blocks of a text file: op as it stands, every other key a list of integers."""
+    vectors = []
+    for block in re.findall(r"^```vector\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        pairs = dict(line.split(" = ") for line in block.splitlines())
+        vectors.append({k: v if k == "op" else [int(n, 0) for n in v.split()] for k, v in pairs.items()})
+    return vectors
+
+
+def vector_id(vector: dict[str, Any]) -> str:
+    return str(vector["op"])
+
+
+def network(*widths: int, shape: tuple[int, ...] | None = None, last: dict[str, Any] | None = None, **options: Any):
+    """input, flatten, fc1 ... of those widths, the first of them the raw size; options for the hidden layers."""
+    raw = {key: options.pop(key) for key in ("dtype", "resize", "shift", "offset") if key in options}
+    shared = {key: options[key] for key in ("format",) if key in options}
+    layers: OrderedDict[str, nn.Module] = OrderedDict(input=Input(shape or widths[:1], **raw), flatten=nn.Flatten())
+    for index, (n_in, n_out) in enumerate(pairwise(widths[:-1]), 1):
+        layers[f"fc{index}"] = BitLinear(n_in, n_out, **options)
+    layers[f"fc{len(widths) - 1}"] = BitLinear(*widths[-2:], requant=None, **{**shared, **(last or {})})
+    return nn.Sequential(layers).eval()
+
+
+def named(**modules: nn.Module) -> nn.Sequential:
+    return nn.Sequential(OrderedDict(modules))
+
+
+def integers(tensor: torch.Tensor) -> np.ndarray:
+    """A tensor of whole numbers as int64; fails where one is not whole."""
+    values = tensor.detach().double().numpy()
+    assert np.array_equal(values, np.round(values))
+    return values.astype(np.int64)
+
+
+def one_line(message: str) -> bool:
+    return "\n" not in message and message.strip() == message

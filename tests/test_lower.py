@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From modules to a graph: what can be exported, and one line that names the module for what cannot."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from support import named, network, one_line
+from torch import nn
+
+from exporter.export import export
+from exporter.lower import lower
+from training.errors import HalfbyteError
+from training.layers import BitConv2d, BitLinear, Input
+
+
+def hidden(n_in: int = 8, n_out: int = 5, **options) -> BitLinear:
+    return BitLinear(n_in, n_out, **options)
+
+
+def scores(n_in: int = 5, n_out: int = 3, **options) -> BitLinear:
+    return BitLinear(n_in, n_out, requant=None, **options)
+
+
+def refused(model: nn.Module, message: str) -> None:
+    with pytest.raises(HalfbyteError, match=message) as caught:
+        export(model, "net")
+    assert one_line(str(caught.value))
+
+
+class Free(nn.Module):
+    """Written by hand, with a block inside, shapes changed on the way, and modules in another order than they run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = scores(4)
+        self.block = nn.Sequential(nn.Identity(), hidden(6, 5), nn.Dropout(0.3), hidden(5, 4))
+        self.rule = Input((2, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.rule(x).flatten(1)
+        x = self.block(x.reshape(-1, 6).contiguous())
+        return self.out(torch.flatten(x, 1))
+
+
+def test_a_free_form_forward_is_lowered_in_the_order_it_runs():
+    graph, taps = lower(Free(), "net")
+    assert [node.name for node in graph.nodes] == [
+        "rule", "block.1", "block.1.maxshift", "block.3", "block.3.maxshift", "out",
+    ]  # fmt: skip
+    assert set(taps) == {node.name for node in graph.nodes}
+    assert [graph.shapes[node.name] for node in graph.nodes] == [(2, 3), (5,), (5,), (4,), (4,), (3,)]
+    assert export(Free(), "net").verify(np.zeros((1, 2, 3), np.uint8)).mismatches == 0
+
+
+def test_every_operation_a_module_becomes_has_a_node():
+    rule = Input((4, 6), resize=(2, 3), shift=1)
+    layers = [hidden(6, 5, requant="shift"), hidden(5, 5, requant="mulshift")]
+    graph, _ = lower(nn.Sequential(rule, nn.Flatten(), *layers, scores(bias=True)), "net")
+    kinds = ["resize_area", "input_shift", "linear", "shift", "linear", "mulshift", "linear", "add_bias"]
+    assert [node.op.kind for node in graph.nodes] == kinds
+    assert graph.nodes[0].name == "0.resize_area"
+    assert graph.nodes[-1].name == "4.add_bias"
+
+
+def test_export_puts_a_model_and_every_part_of_it_into_eval():
+    model = network(8, 5, 3).train()
+    export(model, "net")
+    assert not any(module.training for module in model.modules())
+    model.fc1.train()
+    with torch.no_grad():
+        model.fc1.weight.mul_(torch.linspace(0.1, 4, 40).view(5, 8))
+    assert export(model, "net").verify(np.zeros((1, 8), np.uint8)).mismatches == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "instead"),
+    [
+        (nn.Linear(5, 5), "use hb.BitLinear"),
+        (nn.ReLU(), "already max"),
+        (nn.BatchNorm1d(5), "norm='batch'"),
+        (nn.LayerNorm(5), "norm='rms'"),
+        (nn.Softmax(1), "the class is the largest score"),
+        (nn.Sigmoid(), "supported: Input, BitLinear"),
+    ],
+)
+def test_an_unsupported_module_is_refused_with_its_path_and_what_to_use(module, instead):
+    model = named(input=Input((8,)), body=named(fc1=hidden(), odd=module), last=scores())
+    refused(model, rf"^body\.odd: {type(module).__name__} cannot be exported.*{re.escape(instead)}")
+
+
+def test_a_convolution_is_refused_with_its_path():
+    model = named(input=Input((1, 4, 4)), conv=BitConv2d(1, 2, 3), flatten=nn.Flatten(), last=scores(8))
+    refused(model, "^conv: BitConv2d trains but cannot be exported yet")
+
+
+def test_a_subclass_that_may_compute_something_else_is_refused():
+    class Twice(BitLinear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return 2 * super().forward(x)
+
+    refused(named(input=Input((8,)), fc1=Twice(8, 5), last=scores()), "^fc1: Twice cannot be exported")
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            named(fc1=hidden(), last=scores()),
+            r"^fc1: a network begins with hb\.Input\(shape, \.\.\.\), found BitLinear",
+        ),
+        (hidden(), "^model: a network begins with hb.Input"),
+        (named(a=Input((8,)), b=Input((8,)), fc=scores(8)), r"^b: a network has one hb\.Input, its first layer"),
+        (named(a=nn.Identity()), "^a: a network begins with"),
+        (nn.Sequential(), "the model has no layers|cannot be traced|must take one tensor"),
+        (named(input=Input((8,)), fc1=hidden()), r"^fc1\.maxshift: the last layer's sums are the scores; give it req"),
+        (named(input=Input((8,))), r"^input: the last layer's sums are the scores"),
+        (named(input=Input((8,)), fc1=scores(8, 5), fc2=scores()), r"^fc1: int32 sums go into fc2; give it a requant"),
+        (
+            named(input=Input((8,)), fc1=hidden(8, 6), fc2=scores()),
+            r"^fc2: takes 5 inputs, but 6 come out of fc1\.maxsh",
+        ),
+        (named(input=Input((9,)), fc1=hidden(), fc2=scores()), "^fc1: takes 8 inputs, but 9 come out of input"),
+        (named(input=Input((8,)), fc1=hidden(1, 5), fc2=scores()), "^fc1: takes 1 inputs, but 8 come out of input"),
+        (named(raw=Input((8,)), fc1=hidden(), fc2=scores()), "^raw: this is the name of what enters the network"),
+    ],
+)
+def test_a_chain_that_is_no_network_is_refused(model, message):
+    refused(model, message)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"format": "float"}, "^fc1: format 'float' has no integer weights"),
+        ({"norm": "layer"}, "^fc1: norm 'layer' has no exact integer form behind 'maxshift'; use one of none, rms, l1"),
+        ({"norm": "batch"}, "^fc1: norm 'batch' .* or requant 'mulshift'"),
+        ({"norm": "rms", "requant": "shift"}, "^fc1: norm 'rms' has no exact integer form behind 'shift'"),
+        ({"norm": "layer", "requant": "mulshift"}, "^fc1: norm 'layer' .* behind 'mulshift'"),
+        ({"scale": "channel"}, "^fc1: scale 'channel' needs requant 'mulshift', found 'maxshift'"),
+        ({"scale": "channel", "requant": "shift"}, "^fc1: scale 'channel' needs requant 'mulshift', found 'shift'"),
+    ],
+)
+def test_what_trains_but_has_no_exact_integers_is_refused(options, message):
+    refused(named(input=Input((8,)), fc1=hidden(**options), fc2=scores()), message)
+
+
+def test_scores_with_a_scale_for_every_channel_are_refused():
+    refused(named(input=Input((8,)), fc1=scores(8, 3, scale="channel")), "^fc1: scores need one scale")
+
+
+def test_a_bias_of_scores_behind_maxshift_is_refused_and_elsewhere_taken():
+    model = named(input=Input((8,)), fc1=hidden(), fc2=hidden(5, 5, requant="shift"), fc3=scores(bias=True))
+    refused(model, r"^fc3\.add_bias: a bias needs scores of a fixed scale, and maxshift scales every sample on its own")
+    lower(network(8, 5, 3, requant="shift", last={"bias": True}), "net")
+    lower(named(input=Input((8,)), fc1=scores(8, 3, bias=True)), "net")
+
+
+class Twice(nn.Module):
+    """One layer, two uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rule, self.fc, self.out = Input((5,)), hidden(5, 5), scores()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(self.fc(self.fc(self.rule(x))))
+
+
+class Branch(Twice):
+    """A result that nobody takes."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.rule(x)
+        self.fc(x)
+        return self.out(x)
+
+
+class Residual(Twice):
+    """Two tensors into one."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.rule(x)
+        return self.out(x + self.fc(x))
+
+
+class Function(Twice):
+    """A function instead of a module."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(torch.relu(self.fc(self.rule(x))))
+
+
+class TwoTensors(Twice):
+    """Two inputs."""
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return self.out(self.fc(self.rule(x)) + y)
+
+
+class Pair(Twice):
+    """Two outputs."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x = self.fc(self.rule(x))
+        return self.out(x), x
+
+
+class Condition(Twice):
+    """Control flow that depends on data."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.rule(x)
+        return self.out(self.fc(x)) if x.sum() > 0 else self.out(x)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (Twice(), "^fc: used twice in forward"),
+        (Branch(), "^out: takes rule; only chains of layers can be exported"),
+        (Residual(), "only chains of layers can be exported"),
+        (Function(), "'relu' cannot be exported; supported are Input, BitLinear"),
+        (TwoTensors(), "^TwoTensors: forward\\(\\) must take one tensor"),
+        (Pair(), "^Pair: forward\\(\\) must return the scores alone"),
+        (Condition(), "^Condition: forward\\(\\) cannot be traced"),
+    ],
+)
+def test_a_forward_that_is_no_chain_is_refused(model, message):
+    refused(model, message)
+
+
+def test_a_layer_that_keeps_an_axis_needs_a_flatten_in_front():
+    model = named(input=Input((1, 8)), fc1=hidden(), fc2=scores())
+    refused(model, r"^fc1: forward\(\) makes \(2, 1, 5\) of 2 samples, expected \(2, 5\); put nn\.Flatten\(\) in front")
+
+
+def test_a_reshape_that_mixes_samples_is_refused():
+    class Mixing(Twice):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.out(self.fc(self.rule(x).view(5, -1).reshape(5, -1)))
+
+    refused(Mixing(), "Mixing: forward\\(\\) fails on samples of shape|forward\\(\\) makes")
+    refused(named(input=Input((1, 8)), flat=nn.Flatten(0), fc1=hidden(), fc2=scores()), "forward\\(\\) fails")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    ("kind", "name"), [("maxshift", "weight"), ("shift", "requant.bias"), ("mulshift", "requant.variance")]
+)
+def test_values_that_are_not_finite_are_refused_by_name(kind, name, value):
+    model = network(8, 5, 3, requant=kind)
+    {**dict(model.named_parameters()), **dict(model.named_buffers())}[f"fc1.{name}"].data.view(-1)[0] = value
+    refused(model, rf"^fc1\.{name}: has values that are not finite; train again")
+
+
+def test_a_gain_that_no_multiplier_can_hold_is_refused_with_layer_and_channel():
+    model = network(8, 5, 3, requant="mulshift")
+    model.fc1.requant.gamma.data[3] = 1e9
+    refused(model, "^fc1: channel 3: gain .* needs more than 32 bits")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "1net", "a b", "int", "größe", "a.b", "a/b", "net;", "hb", "hb_net", "stdint", "Math"]
+)
+def test_a_name_that_is_no_c_identifier_or_hides_a_file_is_refused(name):
+    with pytest.raises(HalfbyteError, match=re.escape(f"name '{name}'")):
+        export(network(8, 5, 3), name)
+
+
+def test_a_refused_network_leaves_no_files(tmp_path):
+    with pytest.raises(HalfbyteError):
+        export(named(input=Input((8,)), fc1=hidden(norm="layer"), fc2=scores()), "net", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
