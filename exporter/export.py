@@ -79,12 +79,18 @@ def _as_array(x: npt.ArrayLike) -> npt.NDArray[np.integer]:
     return np.asarray(x)
 
 
-def check_deployable(model: nn.Module) -> None:
-    """HalfbyteError where a network could not be exported as it stands; a training one is left in train()."""
+def prepare(
+    model: nn.Module, name: str = "model", labels: tuple[str, ...] = ()
+) -> tuple[Graph, dict[str, lower.Tap], Bounds, Plan]:
+    """The integer graph of a model, where PyTorch computes its tensors, its bounds and its memory plan.
+
+    HalfbyteError where a layer cannot be exported or could overflow. The model is left in the mode it was in.
+    """
     was_training = model.training
-    graph, _ = lower.lower(model, "model")
-    find_bounds(graph)
+    graph, taps = lower.lower(model, check_name(name), labels)
+    bounds = find_bounds(graph)
     model.train(was_training)
+    return graph, taps, bounds, make_plan(graph)
 
 
 def export(
@@ -104,9 +110,7 @@ def export(
 
     HalfbyteError where a layer cannot be exported or could overflow; nothing is written then.
     """
-    graph, taps = lower.lower(model, check_name(name), labels)
-    bounds = find_bounds(graph)
-    plan = make_plan(graph)
+    graph, taps, bounds, plan = prepare(model.eval(), name, labels)
     sources = generate(graph, bounds, plan, provenance or Provenance())
     folder = Path(tempfile.mkdtemp(prefix="halfbyte-") if out is None else out)
     write_text(folder / "graph.json", graph.to_json())

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.table import Table
 
-from exporter.runs import export_run, load_run, read_verified
+from exporter.export import prepare
+from exporter.runs import load_run, read_verified
 from training.files import write_text
 from training.formats import get_format
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from exporter.export import Exported
-    from exporter.graph import Node
+    from exporter.bounds import Bounds
+    from exporter.graph import Graph, Node
 
 COLUMNS = ("name", "op", "format", "bits", "shape", "weights", "bytes", "lo", "hi")
 
@@ -24,9 +25,8 @@ COLUMNS = ("name", "op", "format", "bits", "shape", "weights", "bytes", "lo", "h
 def describe(folder: Path) -> dict[str, Any]:
     """Everything `halfbyte show` tells about a run folder or a shipped model."""
     run = load_run(folder)
-    exported = export_run(folder)
-    graph = exported.graph
-    layers = [_describe_layer(node, exported) for node in graph.nodes]
+    graph, _, bounds, plan = prepare(run.model, run.name)
+    layers = [_describe_layer(node, graph, bounds) for node in graph.nodes]
     return {
         "name": run.recipe.name,
         "about": run.recipe.about,
@@ -35,7 +35,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "digest": graph.digest,
         "weights": sum(layer["weights"] for layer in layers),
         "weight_bytes": graph.weight_bytes,
-        "arena_bytes": exported.plan.arena_bytes,
+        "arena_bytes": plan.arena_bytes,
         "input_bytes": int(np.prod(next(graph.shapes[n.input] for n in graph.nodes if not n.op.raw))),
         "epoch": run.metadata["epoch"],
         "validation_accuracy": run.metadata["validation_accuracy"],
@@ -44,8 +44,8 @@ def describe(folder: Path) -> dict[str, Any]:
     }
 
 
-def _describe_layer(node: Node, exported: Exported) -> dict[str, Any]:
-    interval = exported.bounds[node.name]
+def _describe_layer(node: Node, graph: Graph, bounds: Bounds) -> dict[str, Any]:
+    interval = bounds[node.name]
     name = node.op.format_name()
     weights = next((table.count for table in node.op.tables() if table.suffix == "w"), 0)
     return {
@@ -53,7 +53,7 @@ def _describe_layer(node: Node, exported: Exported) -> dict[str, Any]:
         "op": node.op.kind,
         "format": name,
         "bits": get_format(name).bits if weights else None,
-        "shape": list(exported.graph.shapes[node.name]),
+        "shape": list(graph.shapes[node.name]),
         "weights": weights,
         "bytes": sum(table.nbytes for table in node.op.tables()),
         "lo": int(interval.lo.min()),

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exporter import lower
 from exporter.codegen import Provenance, check_name, generate
-from exporter.export import Exported, export
+from exporter.export import Exported, export, prepare
 from exporter.graph import read_graph
 from training import checkpoint, data, models
 from training.errors import HalfbyteError
@@ -42,6 +41,11 @@ class Run:
         return check_name(self.recipe.name)
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return tuple(self.metadata["labels"])
+
+    @property
     def command(self) -> str:
         """What trains, exports and verifies it again."""
         return str(self.metadata["command"])
@@ -66,9 +70,8 @@ def load_run(folder: str | Path) -> Run:
 def export_run(folder: str | Path) -> Exported:
     """Export a run into its own folder."""
     run = load_run(folder)
-    return export(
-        run.model, run.name, out=run.folder, labels=tuple(run.metadata["labels"]), provenance=_provenance(run)
-    )
+    graph, *_ = prepare(run.model, run.name)
+    return export(run.model, run.name, out=run.folder, labels=run.labels, provenance=_provenance(run, graph.digest))
 
 
 def load(folder: str | Path) -> Exported:
@@ -76,16 +79,19 @@ def load(folder: str | Path) -> Exported:
 
     HalfbyteError where it was not exported, or from another checkpoint.
     """
-    run = load_run(folder)
+    return _load(load_run(folder))
+
+
+def _load(run: Run) -> Exported:
     written = read_graph(run.folder / "graph.json")
-    scratch = export(run.model, run.name)
+    graph, taps, bounds, plan = prepare(run.model, run.name, run.labels)
     again = f"export it again with: halfbyte export {run.folder}"
-    if written.digest != scratch.graph.digest:
+    if written.digest != graph.digest:
         raise HalfbyteError(f"{run.folder}/graph.json is not of this checkpoint; {again}")
     source = run.folder / "c" / f"{run.name}.c"
     if not source.is_file():
         raise HalfbyteError(f"{source} does not exist; {again}")
-    return Exported(run.model, written, scratch.taps, scratch.bounds, scratch.plan, run.folder)
+    return Exported(run.model, written, taps, bounds, plan, run.folder)
 
 
 def verify_run(
@@ -97,7 +103,7 @@ def verify_run(
     """
     run = load_run(folder)
     progress("loading the exported network")
-    exported = load(folder)
+    exported = _load(run)
     progress("loading the test set")
     test = data.load_test(run.recipe.data)
     count = len(test.y) if images is None else images
@@ -114,9 +120,10 @@ def verify_run(
 
 def _record(run: Run, exported: Exported, report: Report) -> None:
     """Write verified.json, and put the result into the head of the C, if that is as it was generated."""
-    before = _sources(exported, _provenance(run))
+    digest = exported.graph.digest
+    before = _sources(exported, _provenance(run, digest))
     write_text(run.folder / "verified.json", json.dumps(report.to_json(), indent=1) + "\n")
-    for file, text in _sources(exported, _provenance(run)).items():
+    for file, text in _sources(exported, _provenance(run, digest)).items():
         path = run.folder / "c" / file
         if text != before[file] and path.read_text(encoding="utf-8") == before[file]:
             write_text(path, text)
@@ -135,9 +142,8 @@ def read_verified(folder: Path, digest: str) -> dict[str, Any] | None:
     return record if record.get("digest") == digest else None
 
 
-def _provenance(run: Run) -> Provenance:
-    graph, _ = lower.lower(run.model, run.name)
-    verified = read_verified(run.folder, graph.digest)
+def _provenance(run: Run, digest: str) -> Provenance:
+    verified = read_verified(run.folder, digest)
     if verified is None:
         return Provenance(run.command)
     return Provenance(run.command, verified["accuracy"], verified["images"], verified["images"])

@@ -100,7 +100,7 @@ def show(folder: RunFolder, as_json: AsJson = False) -> None:
     """Layers, bits, bytes, bounds and accuracy of a run; also written to its report.md."""
     from exporter import report  # noqa: PLC0415 (torch takes a second)
 
-    description = report.describe(folder)
+    description = report.write_report(folder)
     if as_json:
         print(json.dumps(description))
         return
@@ -219,9 +219,9 @@ def _recipe_row(recipe: Recipe) -> dict[str, Any]:
 
 def _refuse(model: nn.Module) -> None:
     """HalfbyteError where the network could not be exported, before any time is spent on it."""
-    from exporter.export import check_deployable  # noqa: PLC0415
+    from exporter.export import prepare  # noqa: PLC0415
 
-    check_deployable(model)
+    prepare(model)
 
 
 def _warn(model: nn.Module) -> None:
