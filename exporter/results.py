@@ -113,14 +113,13 @@ def write_results(rows: list[dict[str, Any]], path: Path, readme: Path) -> None:
 def markdown(rows: list[dict[str, Any]]) -> str:
     """The table as README has it."""
     lines = [
-        "| recipe | hidden layers | weights | accuracy, % | constants, bytes | scratch RAM, bytes | training, s |",
-        "|---|---|---|---|---|---|---|",
+        "| recipe | hidden layers | weights | accuracy, % | constants, bytes | scratch RAM, bytes |",
+        "|---|---|---|---|---|---|",
     ]
     for row in rows:
         spread = f" ± {row['deviation']:.2f}" if row["deviation"] is not None else ""
-        seconds = max(row["training_seconds"])
         lines.append(
             f"| {row['recipe']} | {row['layers']} | {row['format']} | {row['mean']:.2f}{spread} | "
-            f"{row['weight_bytes']:,} | {row['arena_bytes']} | {seconds} |"
+            f"{row['weight_bytes']:,} | {row['arena_bytes']} |"
         )
     return "\n".join(lines)

@@ -17,6 +17,8 @@ import pytest
 from halfbyte import cli
 from training import loop
 
+RUN = [sys.executable, "-m", "halfbyte.cli", "run", "digits-fc", "--set", "train.epochs=2", "--out"]
+
 
 @pytest.fixture
 def halfbyte(monkeypatch, capsys):
