@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random networks, random and extreme inputs: C, NumPy and PyTorch give the same integers, sanitizers find nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from strategies import seeds
+from support import ROOT, network
+
+from exporter.export import Exported, export
+from exporter.hostlib import HostLibrary
+from exporter.lower import lower
+from exporter.randomnet import MAX_DEPTH, MAX_WIDTH, random_network
+from exporter.verify import random_samples
+from training.formats import FORMATS
+from training.layers import BitLinear, Input
+
+
+def compiled(exported: Exported, *flags: str) -> Exported:
+    """The same, its C compiled with those flags."""
+    exported.__dict__["library"] = HostLibrary(exported.graph, exported.folder / "c", flags)
+    return exported
+
+
+@given(seeds)
+@settings(max_examples=45)
+def test_every_integer_of_a_random_network_is_the_same_three_times(seed):
+    exported = compiled(export(random_network(seed), "net"), "-O0", "-Werror")
+    report = exported.compare(random_samples(exported.graph, 24, seed), random=5)
+    assert report.first is None, str(report.first)
+    assert report.mismatches == 0
+    assert report.images == 24
+    assert len(report.layers) == len(exported.graph.nodes)
+
+
+def test_random_networks_use_everything_there_is():
+    used: set[object] = set()
+    layers: list[BitLinear] = []
+    for seed in range(150):
+        model = random_network(seed)
+        assert not model.training
+        layers += [m for m in model.modules() if isinstance(m, BitLinear)]
+        rule = next(m for m in model.modules() if isinstance(m, Input))
+        used |= {rule.dtype, ("resize", rule.resize is not None), ("signed", rule.lo < 0), ("shift", rule.shift > 0)}
+        used |= {("depth", sum(isinstance(m, BitLinear) for m in model))}
+    for layer in layers:
+        used |= {layer.fmt.name, ("scale", layer.scale), ("center", layer.center), ("bias", layer.bias is not None)}
+        if layer.requant is not None:
+            used |= {layer.requant.kind, (layer.requant.lo, layer.requant.hi), (layer.requant.kind, layer.requant.norm)}
+    assert used >= {*FORMATS, "uint8", "int8", "int16", "maxshift", "shift", "mulshift"}
+    assert used >= {(lo, hi) for hi in (127, 15) for lo in (0, -hi)}
+    assert used >= {("scale", "channel"), ("mulshift", "batch"), ("maxshift", "rms"), ("maxshift", "l1")}
+    assert used >= {(key, value) for key in ("resize", "signed", "shift", "center", "bias") for value in (True, False)}
+    assert used >= {("depth", depth) for depth in range(1, MAX_DEPTH + 1)}
+    widths = {layer.fan_in for layer in layers} | {layer.out_channels for layer in layers}
+    assert min(widths) == 1
+    assert 250 < max(widths) <= MAX_WIDTH
+
+
+def test_a_random_network_is_a_function_of_its_seed_and_leaves_the_random_state_alone():
+    before = torch.get_rng_state()
+    first, second = (lower(random_network(7), "net")[0] for _ in range(2))
+    assert first.digest == second.digest
+    assert lower(random_network(8), "net")[0].digest != first.digest
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+SANITIZED = """
+import sys
+from pathlib import Path
+import numpy as np
+from exporter import reference
+from exporter.graph import read_graph
+from exporter.hostlib import HostLibrary
+flags = ("-O1", "-g", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+for folder in map(Path, sys.argv[1:]):
+    graph = read_graph(folder / "graph.json")
+    samples = np.load(folder / "samples.npy")
+    record = HostLibrary(graph, folder / "c", flags).run(samples, trace=True)
+    for name, tensor in reference.run(graph, samples).items():
+        assert np.array_equal(record[name], tensor), name
+print("clean", len(sys.argv) - 1)
+"""
+
+
+def asan() -> str:
+    gcc = shutil.which("gcc")
+    if gcc is None:
+        pytest.skip("no gcc: its AddressSanitizer is what is preloaded here")
+    command = [gcc, "-print-file-name=libasan.so"]
+    library = Path(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+    if not library.is_absolute():
+        pytest.skip("gcc has no libasan.so: install libasan to run the sanitizers")
+    return str(library)
+
+
+def run_sanitized(*folders: Path) -> subprocess.CompletedProcess[str]:
+    """Compile and run exported folders under ASan and UBSan, in a process that does not load torch."""
+    environment = {**os.environ, "LD_PRELOAD": asan(), "ASAN_OPTIONS": "detect_leaks=0", "CC": "gcc"}
+    environment["PYTHONPATH"] = str(ROOT)
+    command = [sys.executable, "-c", SANITIZED, *map(str, folders)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_address_and_undefined_behaviour_sanitizers_find_nothing_in_random_networks(tmp_path):
+    folders = [tmp_path / str(seed) for seed in range(6)]
+    for seed, folder in enumerate(folders):
+        exported = export(random_network(1000 + seed), "net", out=folder)
+        np.save(folder / "samples.npy", random_samples(exported.graph, 12))
+    result = run_sanitized(*folders)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert result.stdout == f"clean {len(folders)}\n"
+
+
+def test_the_sanitizers_would_find_a_read_behind_the_input(tmp_path):
+    exported = export(network(8, 3), "net", out=tmp_path)
+    np.save(tmp_path / "samples.npy", random_samples(exported.graph, 3))
+    kernel = tmp_path / "c" / "hb_linear_sym4.c"
+    kernel.write_text(kernel.read_text().replace("int32_t sum = 0;", "int32_t sum = x[n_in] & 1;", 1))
+    result = run_sanitized(tmp_path)
+    assert result.returncode != 0
+    assert "AddressSanitizer" in result.stderr
