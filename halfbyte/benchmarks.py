@@ -14,6 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from training.errors import HalfbyteError
+from training.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,45 +22,51 @@ if TYPE_CHECKING:
 bench = typer.Typer(help="Measure: training speed, verification, exactness of formats and of random networks.")
 screen = Console(stderr=True)
 ROOT = Path(__file__).parent.parent  # halfbyte is used from a checkout
+RECORD = ROOT / "models" / "benchmarks.json"  # what README quotes
+Record = Annotated[bool, typer.Option("--record", help="Keep the result in models/benchmarks.json.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes side by side.")]
 
 
 @bench.command("train")
 def bench_train(
-    recipe: str = "mnist-fc-12k", epochs: Annotated[int, typer.Option(min=2)] = 6, as_json: AsJson = False
+    recipe: str = "mnist-fc-12k",
+    epochs: Annotated[int, typer.Option(min=2)] = 6,
+    as_json: AsJson = False,
+    record: Record = False,
 ) -> None:
     """Images per second of the real training loop, distortion included."""
     from training.bench import training_speed  # noqa: PLC0415
 
     with Progress(console=screen) as bars:
         task = bars.add_task(recipe, total=epochs)
-        record = training_speed(recipe, epochs, lambda done: bars.update(task, completed=done))
-    _print([record], as_json)
+        speed = training_speed(recipe, epochs, lambda done: bars.update(task, completed=done))
+    _report("train", [speed], as_json, record)
 
 
 @bench.command("verify")
-def bench_verify(folder: Path = ROOT / "models" / "mnist-fc-12k", as_json: AsJson = False) -> None:
+def bench_verify(
+    folder: Path = ROOT / "models" / "mnist-fc-12k", as_json: AsJson = False, record: Record = False
+) -> None:
     """Seconds to compare every layer of a run on all its test images, compiler and imports of data included."""
     from exporter.runs import verify_run  # noqa: PLC0415
 
     started = time.perf_counter()
     report = verify_run(folder)
     seconds = round(time.perf_counter() - started, 2)
-    _print(
-        [{"run": folder.name, "images": report.images, "mismatches": report.mismatches, "seconds": seconds}], as_json
-    )
+    row = {"run": folder.name, "images": report.images, "mismatches": report.mismatches, "seconds": seconds}
+    _report("verify", [row], as_json, record)
 
 
 @bench.command("formats")
-def bench_formats(data: str = "mnist", as_json: AsJson = False) -> None:
+def bench_formats(data: str = "mnist", as_json: AsJson = False, record: Record = False) -> None:
     """Every format with every requantizer, every layer, on all test images."""
     from exporter.bench import every_format  # noqa: PLC0415
     from training.formats import FORMATS  # noqa: PLC0415
     from training.requant import REQUANTS  # noqa: PLC0415
 
     rows = _with_bar(every_format(data), len(FORMATS) * len(REQUANTS), "formats")
-    _print(rows, as_json)
+    _report("formats", rows, as_json, record)
     _exit_on_mismatch(rows)
 
 
@@ -69,6 +76,7 @@ def bench_random(
     first_seed: Annotated[int, typer.Option(min=0)] = 0,
     jobs: Jobs = 2,
     as_json: AsJson = False,
+    record: Record = False,
 ) -> None:
     """Random networks with random and extreme inputs, every layer."""
     from exporter.bench import random_networks  # noqa: PLC0415
@@ -81,7 +89,7 @@ def bench_random(
         "integers": sum(row["integers"] for row in rows),
         "mismatches": sum(row["mismatches"] for row in rows),
     }
-    _print([total], as_json)
+    _report("random", [total], as_json, record)
     _exit_on_mismatch(rows)
 
 
@@ -122,7 +130,11 @@ def _with_bar(records: Iterable[dict[str, Any]], total: int, title: str) -> list
         return list(bars.track(records, total, description=title))
 
 
-def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
+def _report(name: str, rows: list[dict[str, Any]], as_json: bool, record: bool) -> None:
+    """Print a result, and keep it if asked."""
+    if record:
+        known = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else {}
+        write_text(RECORD, json.dumps(known | {name: rows}, indent=1, sort_keys=True) + "\n")
     if as_json:
         print(json.dumps(rows))
         return

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from halfbyte import __version__
 from halfbyte.benchmarks import bench, results
 from training.errors import HalfbyteError
 
@@ -51,11 +52,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 
 
 app.add_typer(bench, name="bench")
-app.command()(results)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"halfbyte {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def options(debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False) -> None:
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
+    _: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="The version.")] = False,
+) -> None:
     """Options before the verb."""
     os.environ["HALFBYTE_DEBUG"] = "1" if debug else os.environ.get("HALFBYTE_DEBUG", "")
 
@@ -167,6 +176,9 @@ def _demo_table(folder: Path) -> Table:
     ):
         table.add_row(name, value)
     return table
+
+
+app.command()(results)
 
 
 def main() -> None:
