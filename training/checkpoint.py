@@ -27,7 +27,17 @@ def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> No
     text = json.dumps({"spec": SPEC_VERSION, **metadata}, sort_keys=True)
     header = {"halfbyte": text, "sha256": _sha256(plain, text)}
     with files.replacing(path) as temporary:
-        temporary.write_bytes(safetensors.torch.save(plain, header))
+        temporary.write_bytes(_with_sorted_metadata(safetensors.torch.save(plain, header)))
+
+
+def _with_sorted_metadata(content: bytes) -> bytes:
+    """The same file; safetensors writes metadata in an order that changes from process to process."""
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def _sha256(tensors: dict[str, Tensor], text: str) -> str:
