@@ -186,8 +186,9 @@ class MulShift(Requant):
             return torch.floor((acc * m + b) * torch.exp2(-s)).clamp(self.lo, self.hi)
         unit = self.hi / 4
         if self.norm == "batch":
+            several = acc.numel() > self.channels  # a last batch of one sample has no statistics of its own
             z = nn.functional.batch_norm(
-                acc, self.mean, self.variance, self.gamma * unit, self.beta * unit, training=True
+                acc, self.mean, self.variance, self.gamma * unit, self.beta * unit, training=several
             )
         else:
             gain = self.gamma * (self.variance + 1e-5).rsqrt()
