@@ -14,6 +14,7 @@ from exporter.ops import AddBias, InputShift, Linear, MaxShift, MulShift, Resize
 from exporter.ops.resize_area import reciprocal
 from exporter.pack import pack, row_bytes, unpack
 from training import requant
+from training.errors import HalfbyteError
 from training.formats import FORMATS, get_format
 from training.layers import Input
 from training.layers import ResizeArea as TorchResizeArea
@@ -82,6 +83,28 @@ def test_resize_area(v):
     assert ResizeArea(in_size, out_size, *v["mul"], *v["shift"]).reference(x).ravel().tolist() == v["y"]
     for dtype in (torch.float64, torch.float32):
         assert integers(module(torch.tensor(x, dtype=dtype))).ravel().tolist() == v["y"]
+
+
+@pytest.mark.parametrize("area", [*range(1, 70), 100, 256, 266, 289, 324, 4096])
+def test_the_reciprocal_of_an_area_is_the_smallest_that_divides_every_sum_exactly(area):
+    sums = np.arange(255 * area + 1, dtype=np.int64)
+    mul, shift = reciprocal(area)
+    assert mul * int(sums[-1]) < 2**32
+    assert np.array_equal(sums * mul >> shift, sums // area)
+    assert not any(exact(sums, area, smaller) for smaller in range(shift))
+
+
+def exact(sums: np.ndarray, area: int, shift: int) -> bool:
+    mul = -(-(1 << shift) // area)
+    return np.array_equal(sums * mul >> shift, sums // area) and mul * int(sums[-1]) < 2**32
+
+
+@pytest.mark.parametrize("area", [267, 784, 999_999, 10**9])
+def test_an_area_without_a_reciprocal_of_32_bits_is_refused_at_once(area):
+    with pytest.raises(HalfbyteError, match=f"resize by area of {area} parts needs more than 32 bits"):
+        reciprocal(area)
+    sums = np.arange(255 * min(area, 1000) + 1, dtype=np.int64)
+    assert area > 1000 or not any(exact(sums, area, shift) for shift in range(32))
 
 
 @of("input_shift_")
