@@ -118,6 +118,11 @@ def generate(graph: Graph, bounds: Bounds, plan: Plan, provenance: Provenance) -
     return {**files, **{h.name: h.read_text(encoding="utf-8") for h in used}}
 
 
+def kernel_files() -> set[str]:
+    """Names of all files of the kernel library."""
+    return {path.name for folder in ("include", "src") for path in (FIRMWARE / folder).iterdir()}
+
+
 def generate_host(graph: Graph, trace: np.dtype[Any]) -> str:
     """The wrapper around a generated source that runs batches and records every tensor, for the host library."""
     offsets = [trace.fields[node.name][1] for node in graph.nodes]  # type: ignore[index]

@@ -16,7 +16,7 @@ import numpy as np
 from exporter import bounds as bounds_module
 from exporter import lower
 from exporter.bounds import Bounds, find_bounds
-from exporter.codegen import Provenance, check_name, generate
+from exporter.codegen import Provenance, check_name, generate, kernel_files
 from exporter.hostlib import HostLibrary
 from exporter.plan import Plan, make_plan
 from exporter.verify import Report, VerificationError, compare
@@ -118,6 +118,8 @@ def export(
     write_text(folder / "plan.json", plan.to_json(graph))
     for file, text in sources.items():
         write_text(folder / "c" / file, text)
+    for stale in kernel_files() - sources.keys():  # of an earlier export
+        (folder / "c" / stale).unlink(missing_ok=True)
     exported = Exported(model, graph, taps, bounds, plan, folder)
     if out is None:
         weakref.finalize(exported, shutil.rmtree, folder, ignore_errors=True)

@@ -133,9 +133,12 @@ def _chain(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         raise HalfbyteError(f"{kind}: forward() cannot be traced: {str(error).splitlines()[0]}") from None
     if [node.op for node in body].count("placeholder") != 1 or body[0].op != "placeholder":
         raise HalfbyteError(f"{kind}: forward() must take one tensor")
+    sizes = _size_nodes(body)
+    body = [node for node in body if node not in sizes]
     for previous, node in pairwise(body):
-        if node.all_input_nodes != [previous]:
-            found = ", ".join(map(str, node.all_input_nodes))
+        inputs = [source for source in node.all_input_nodes if source not in sizes]
+        if inputs != [previous]:
+            found = ", ".join(map(str, inputs))
             raise HalfbyteError(f"{node.target}: takes {found}; only chains of layers can be exported")
         if node.op == "call_module":
             yield str(node.target), model.get_submodule(str(node.target))
@@ -143,6 +146,16 @@ def _chain(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             raise HalfbyteError(f"{node.name}: '{_target_name(node)}' cannot be exported; supported are {SUPPORTED}")
     if output.args[0] is not body[-1]:
         raise HalfbyteError(f"{kind}: forward() must return the scores alone")
+
+
+def _size_nodes(body: list[fx.Node]) -> set[fx.Node]:
+    """Nodes that ask for sizes instead of values, as in x.view(x.size(0), -1) or x.reshape(x.shape[0], -1)."""
+    sizes: set[fx.Node] = set()
+    for node in body:
+        asks = _target_name(node) == "size" or (_target_name(node) == "getattr" and node.args[1] == "shape")
+        if asks or (node.all_input_nodes and sizes.issuperset(node.all_input_nodes)):
+            sizes.add(node)
+    return sizes
 
 
 def _target_name(node: fx.Node) -> str:

@@ -107,11 +107,11 @@ def test_two_exports_are_equal_to_the_byte(tmp_path):
 
 
 def test_an_export_over_another_is_as_if_it_were_the_first(tmp_path):
+    export(network(8, 5, 3, format="nf4"), "net", out=tmp_path / "a")
+    assert (tmp_path / "a" / "c" / "hb_linear_nf4.c").is_file()
     export(network(8, 5, 3), "net", out=tmp_path / "a")
-    full(tmp_path / "a")
-    full(tmp_path / "b")
-    fresh = texts_of(tmp_path / "b")
-    assert {name: text for name, text in texts_of(tmp_path / "a").items() if name in fresh} == fresh
+    export(network(8, 5, 3), "net", out=tmp_path / "b")
+    assert texts_of(tmp_path / "a").keys() == texts_of(tmp_path / "b").keys()
 
 
 def test_no_path_date_host_or_user_is_in_any_file(tmp_path):

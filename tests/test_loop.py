@@ -114,7 +114,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_naming_epoch_and_layer(recipe, 
         if isinstance(event, Epoch):
             models[0].fc2.weight.data[0, 0] = value
 
-    with pytest.raises(HalfbyteError, match=r"^epoch 2: the loss is not finite, first in the \w+ of fc\d\.\S+; try a"):
+    with pytest.raises(HalfbyteError, match=r"^epoch 2: the loss is not finite, first in fc2\.weight; try a"):
         train(recipe(**options), tmp_path / "run", check=models.append, progress=poison)
     assert len(curves(tmp_path / "run")) == 1
 

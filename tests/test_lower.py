@@ -56,6 +56,27 @@ def test_a_free_form_forward_is_lowered_in_the_order_it_runs():
     assert export(Free(), "net").verify(np.zeros((1, 2, 3), np.uint8)).mismatches == 0
 
 
+class SizedByHand(Free):
+    """The two common ways to flatten by hand."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.rule(x)
+        x = x.view(x.size(0), -1)
+        return self.out(self.block(x.reshape(x.shape[0], -1)))
+
+
+def test_sizes_that_forward_asks_for_are_no_layers():
+    assert [node.name for node in lower(SizedByHand(), "net")[0].nodes] == [
+        node.name for node in lower(Free(), "net")[0].nodes
+    ]
+
+
+def test_an_input_without_a_size_is_refused():
+    for shape in ((), (0,), (3, 0)):
+        with pytest.raises(HalfbyteError, match="shape must have at least one size"):
+            Input(shape)
+
+
 def test_every_operation_a_module_becomes_has_a_node():
     rule = Input((4, 6), resize=(2, 3), shift=1)
     layers = [hidden(6, 5, requant="shift"), hidden(5, 5, requant="mulshift")]

@@ -60,7 +60,8 @@ def test_there_is_a_recipe_for_the_headline_network():
         ({"train": {"epoch": 3}}, r"unknown key 'train\.epoch'; did you mean 'epochs'\?"),
         ({"trian": {}}, r"unknown key 'trian'; did you mean 'train'\?"),
         ({"model": {"formt": "sym4"}}, r"unknown key 'model\.formt'; did you mean 'format'\?"),
-        ({"model": {"last": {"scle": "tensor"}}}, r"unknown key 'model\.last\.scle'; did you mean 'scale'\?"),
+        ({"model": {"last": {"fromat": "sym4"}}}, r"unknown key 'model\.last\.fromat'; did you mean 'format'\?"),
+        ({"model": {"last": {"requant": "shift"}}}, r"unknown key 'model\.last\.requant' \(known: format, clip"),
         (
             {"model": {"layers": [{"linear": 4}, {"linear": 4, "bit": 4}]}},
             r"'model\.layers\.1\.bit'; did you mean 'bits'",

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 # candidates around the proportional scale, 0.35 ... 2.8 times: evenly distributed weights need the low end
 _GRID = torch.cat([torch.linspace(-1.5, -1.0625, 8), torch.linspace(-1.0, 1.5, 41)]).exp2()
-_SAMPLE = 4096
+_SAMPLE = 4096  # weights of a group that the grid looks at
+_AT_ONCE = 1 << 18  # weights that are tried against the grid together, to bound memory
 _SMALLEST = 1e-12
 
 
@@ -41,6 +42,14 @@ def proportional(w: Tensor, fmt: Format) -> Tensor:
     return (w.abs().mean(dim=1, keepdim=True) * gaussian_ratio(fmt)).clamp_min(_SMALLEST)
 
 
+def _best_candidate(start: Tensor, w: Tensor, fmt: Format) -> Tensor:
+    """The multiple of start (groups, 1) in the grid with the least squared error of w.  # (groups, 1)"""
+    candidates = start * _GRID.to(w)  # (groups, n_grid)
+    z = w[:, None, :] / candidates[:, :, None]
+    error = ((nearest_level(z, fmt) - z) * candidates[:, :, None]).square().sum(dim=2)
+    return candidates.gather(1, error.argmin(dim=1, keepdim=True))
+
+
 def octav(w: Tensor, fmt: Format) -> Tensor:
     """The scale with the least mean squared quantization error: OCTAV's objective, for any codebook.
 
@@ -48,11 +57,10 @@ def octav(w: Tensor, fmt: Format) -> Tensor:
     noise. Here the error is the real one: the best of a grid, then the fixed point s = <w, L> / <L, L> at which the
     derivative of the error is zero for the levels L that are chosen.
     """
-    candidates = proportional(w, fmt) * _GRID.to(w)  # (groups, n_grid)
     sample = w[:, :: max(1, w.shape[1] // _SAMPLE)]  # enough to tell the candidates apart
-    z = sample[:, None, :] / candidates[:, :, None]
-    error = ((nearest_level(z, fmt) - z) * candidates[:, :, None]).square().sum(dim=2)
-    scale = candidates.gather(1, error.argmin(dim=1, keepdim=True))
+    rows = max(1, _AT_ONCE // sample.shape[1])
+    parts = zip(proportional(w, fmt).split(rows), sample.split(rows), strict=True)
+    scale = torch.cat([_best_candidate(start, part, fmt) for start, part in parts])
     for _ in range(4):
         level = nearest_level(w / scale, fmt)
         energy = level.square().sum(dim=1, keepdim=True)

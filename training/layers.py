@@ -78,6 +78,8 @@ class Input(nn.Module):
         super().__init__()
         if dtype not in RAW_TYPES:
             raise HalfbyteError(f"Input: dtype must be one of {', '.join(RAW_TYPES)}, got '{dtype}'")
+        if not shape or min(shape) < 1:
+            raise HalfbyteError(f"Input: shape must have at least one size, all of them positive, got {tuple(shape)}")
         if resize is not None and (dtype != "uint8" or len(shape) != 2):
             raise HalfbyteError(f"Input: resize takes a (height, width) uint8 image, got {dtype} {tuple(shape)}")
         if not (0 <= shift <= 15 and -32768 <= offset <= 32767):

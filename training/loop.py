@@ -131,6 +131,9 @@ def _train_epoch(
         optim.set_learning_rate(optimizers, optim.learning_rate_factor(settings, epoch + seen / n))
         logits = model(x)
         loss = functional.cross_entropy(logits, y, label_smoothing=settings.label_smoothing)
+        if not torch.isfinite(loss):
+            where = _not_finite(model, x)
+            raise HalfbyteError(f"epoch {epoch + 1}: the loss is not finite, first {where}; try a lower train.lr")
         for optimizer in optimizers:
             optimizer.zero_grad()
         loss.backward()
@@ -140,18 +143,20 @@ def _train_epoch(
         total += loss.detach() * len(y)
         correct += (logits.detach().argmax(1) == y).sum()
         progress(seen / n)
-    if not torch.isfinite(total):
-        raise HalfbyteError(f"epoch {epoch + 1}: the loss is not finite{_not_finite(model)}; try a lower train.lr")
     return float(total / n), 100 * float(correct / n)
 
 
-def _not_finite(model: nn.Module) -> str:
-    """Where it began: the first layer with a parameter or gradient that is not finite."""
-    for name, parameter in model.named_parameters():
-        for what, value in (("weight", parameter), ("gradient", parameter.grad)):
-            if value is not None and not torch.isfinite(value).all():
-                return f", first in the {what} of {name}"
-    return ""
+@torch.no_grad()
+def _not_finite(model: nn.Module, x: Tensor) -> str:
+    """Where it began: the first layer, in the order of the data, that is given or makes a value that is not finite."""
+    for name, layer in model.named_children():
+        for parameter_name, parameter in layer.named_parameters():
+            if not torch.isfinite(parameter).all():
+                return f"in {name}.{parameter_name}"
+        x = layer(x)
+        if not torch.isfinite(x).all():
+            return f"in what comes out of {name}"
+    return "in the loss"
 
 
 def _batches(

@@ -13,7 +13,7 @@ from training.layers import BitLinear, Input
 from training.requant import activation_range
 
 if TYPE_CHECKING:
-    from training.recipe import LayerOptions, Recipe
+    from training.recipe import LastLayer, LayerOptions, Recipe
 
 
 def build(recipe: Recipe, shape: tuple[int, ...], dtype: str, n_classes: int) -> nn.Sequential:
@@ -29,16 +29,15 @@ def build(recipe: Recipe, shape: tuple[int, ...], dtype: str, n_classes: int) ->
         layers[f"fc{len(layers) - 1}"] = BitLinear(width, layer.linear, in_max=in_max, **options)
         width, in_max = layer.linear, activation_range(options["bits"], signed=options["signed"])[1]
     options = _options(recipe, recipe.model.last)
-    for key in ("requant", "norm", "bits", "signed"):
+    for key in ("requant", "norm", "bits", "signed", "scale"):
         del options[key]
-    options["scale"] = recipe.model.last.scale or "tensor"
     layers[f"fc{len(layers) - 1}"] = BitLinear(
         width, n_classes, in_max=in_max, requant=None, bias=recipe.model.bias, **options
     )
     return nn.Sequential(layers)
 
 
-def _options(recipe: Recipe, layer: LayerOptions) -> dict[str, Any]:
+def _options(recipe: Recipe, layer: LayerOptions | LastLayer) -> dict[str, Any]:
     """A layer's options: its own, else the model's."""
     own = layer.model_dump(exclude_none=True, exclude={"linear"})
     return recipe.model.model_dump(exclude={"layers", "last", "bias"}) | own

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 RECIPES = Path(__file__).parent / "recipes"
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0, le=1e3)]
 Size = Annotated[int, Field(ge=1)]
 AList = Field(strict=False)  # TOML and JSON have lists, no tuples; what is in them is strict again
 FormatName = Literal["float", *FORMATS]  # type: ignore[valid-type]
@@ -58,6 +58,14 @@ class LinearLayer(LayerOptions):
     linear: Annotated[int, Field(ge=1, le=65535)]
 
 
+class LastLayer(_Section):
+    """What may differ in the last layer, which has no requantizer and one scale."""
+
+    format: FormatName | None = None
+    clip: Literal["octav", "proportional", "learned"] | None = None
+    center: bool | None = None
+
+
 class ModelSection(LayerOptions):
     """Hidden layers, in order; the last layer, one score for every class, is added to them."""
 
@@ -70,7 +78,7 @@ class ModelSection(LayerOptions):
     bits: Literal[8, 4] = 8
     signed: bool = False
     layers: Annotated[tuple[LinearLayer, ...], AList] = ()
-    last: LayerOptions = LayerOptions()
+    last: LastLayer = LastLayer()
     bias: bool = False
 
 
@@ -88,8 +96,8 @@ class TrainSection(_Section):
     epochs: Annotated[int, Field(ge=1)] = 60
     batch: Annotated[int, Field(ge=1)] = 256
     optimizer: Literal["adamw", "muon"] = "muon"
-    lr: Positive = 0.01
-    lr_other: Positive = 0.001
+    lr: Rate = 0.01
+    lr_other: Rate = 0.001
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     schedule: Literal["cosine", "restarts", "step", "halve"] = "cosine"
     milestones: Annotated[tuple[Size, ...], AList] = ()
@@ -197,7 +205,7 @@ def _keys(section: str) -> list[str]:
     classes: dict[str, type[BaseModel]] = {
         "input": InputSection,
         "model": ModelSection,
-        "model.last": LayerOptions,
+        "model.last": LastLayer,
         "train": TrainSection,
     }
     classes |= {"augment": AugmentSection, "": Recipe}
