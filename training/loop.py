@@ -88,7 +88,7 @@ def train(
     check(model)
     optimizers = optim.make_optimizers(model, settings)
     history = _resume(folder, model, optimizers, recipe) if resume else []
-    about = {"recipe": recipe.model_dump(mode="json"), "command": command, "labels": parts[0].labels}
+    about = {"recipe": recipe.model_dump(mode="json", exclude_none=True), "command": command, "labels": parts[0].labels}
     about |= {"shape": parts[0].x.shape[1:], "dtype": str(parts[0].x.dtype)}
     write_text(folder / "recipe.toml", recipe.to_toml())
     distort = augment.Augment(**recipe.augment.model_dump())
@@ -255,7 +255,7 @@ def _to_csv(history: list[Epoch]) -> str:
 def _resume(folder: Path, model: nn.Module, optimizers: list[torch.optim.Optimizer], recipe: Recipe) -> list[Epoch]:
     """Put model and optimizers back to where a run stopped; its finished epochs."""
     tensors, metadata = checkpoint.load(folder / "resume.safetensors")
-    if metadata["recipe"] != recipe.model_dump(mode="json"):
+    if metadata["recipe"] != recipe.model_dump(mode="json", exclude_none=True):
         raise HalfbyteError(f"{folder}: was begun with another recipe, seed or --set; resume it with the same ones")
     own = {name: tensor for name, tensor in tensors.items() if not name.startswith("optimizer")}
     checkpoint.restore(model, own, folder / "resume.safetensors")
