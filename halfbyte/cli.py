@@ -18,6 +18,7 @@ from rich.table import Table
 
 from halfbyte import __version__
 from halfbyte.benchmarks import bench, results
+from halfbyte.chips import VERBS
 from training.errors import HalfbyteError
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads starve a shared core
@@ -179,6 +180,8 @@ def _demo_table(folder: Path) -> Table:
 
 
 app.command()(results)
+for _verb in VERBS:
+    app.command()(_verb)
 
 
 def main() -> None:

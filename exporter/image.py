@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Firmware images: a run's C, the app and the port, linked for a chip, measured, and refused where they do not fit."""
+
+from __future__ import annotations
+
+import tempfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from exporter import flashfiles, reference, stack
+from exporter.chips import FIRMWARE, PORTS, Chip
+from exporter.codegen import _ENV, _table
+from exporter.elf import Elf, read_elf
+from exporter.graph import Graph, read_graph
+from exporter.isa import ISAS, check
+from exporter.ops import Table
+from exporter.toolchain import OPTIMIZE, find_toolchain, link
+from training.errors import HalfbyteError
+from training.files import replacing
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+APP = FIRMWARE / "app"
+ROOM = 1 << 26  # bytes the linker may think a memory has: what does not fit is refused with its size, by us
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an image is built.
+
+    toolchain  zig or gcc
+    optimize   s or 2, for all of it
+    samples    test images stored in it
+    trace      call hb_trace after every operation
+    """
+
+    toolchain: str = "zig"
+    optimize: str = "s"
+    samples: int = 1
+    trace: bool = False
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of a linked image.
+
+    flash    what is loaded: code, tables, initial values
+    ram      static data; where code runs from RAM, that too
+    stack    bound of the static call graph
+    weights  constants of the model, part of flash
+    samples  stored samples, part of flash
+    code     the rest of flash
+    """
+
+    flash: int
+    ram: int
+    stack: int
+    weights: int
+    samples: int
+    code: int
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A linked image and where it came from."""
+
+    chip: Chip
+    graph: Graph
+    options: Options
+    elf: Elf
+    sizes: Sizes
+
+
+def load_graph(folder: Path) -> Graph:
+    """The graph of an exported run, whose C must be of the same network."""
+    if not folder.is_dir():
+        raise HalfbyteError(f"{folder} is not a folder; make a run with: halfbyte run RECIPE --out {folder}")
+    graph = read_graph(folder / "graph.json")
+    header = folder / "c" / f"{graph.name}.h"
+    if not header.is_file() or f'_DIGEST "{graph.digest}"' not in header.read_text(encoding="utf-8"):
+        raise HalfbyteError(f"{header} is not of {folder}/graph.json; write it again with: halfbyte export {folder}")
+    return graph
+
+
+def test_images(folder: Path, count: int) -> npt.NDArray[np.integer]:
+    """The first raw test images of a run's data set."""
+    from training import data  # noqa: PLC0415 (torch takes a second)
+    from training.recipe import load_recipe  # noqa: PLC0415
+
+    recipe = load_recipe(folder / "recipe.toml")
+    x = data.load_test(recipe.data).x
+    if not 0 <= count <= len(x):
+        raise HalfbyteError(f"{count} images: the test set of {recipe.data} has {len(x)}")
+    return x[:count]
+
+
+def build(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options = Options()) -> Image:
+    """Link a run for a chip, with the first of these raw images stored in it. Nothing is written to the run.
+
+    HalfbyteError where it does not fit, uses instructions that the core does not have, or cannot be built.
+    """
+    if options.optimize not in OPTIMIZE:
+        raise HalfbyteError(f"--optimize {options.optimize}: expected one of {', '.join(OPTIMIZE)}")
+    graph = load_graph(folder)
+    with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
+        elf = _link(graph, folder / "c", chip, images[: options.samples], options, Path(scratch))
+    refused = next((r for address, code in elf.code() for r in check(ISAS[chip.isa], address, code)), None)
+    if refused:
+        what = refused.code.to_bytes(refused.length, "little").hex()
+        raise HalfbyteError(f"{chip.name} cannot run {what} at {elf.where(refused.address)}: {refused.why}")
+    image = Image(chip, graph, options, elf, _measure(elf, chip, graph, min(options.samples, len(images))))
+    _check_fits(image)
+    return image
+
+
+def write(image: Image, folder: Path) -> list[Path]:
+    """Write firmware.bin, .hex, and what else the chip's flashing tool takes; the linked file is written by `build`."""
+    elf, chip = image.elf, image.chip
+    files: dict[str, bytes] = {
+        "bin": flashfiles.to_bin(elf.segments) if len({chip.place.code, chip.place.tables}) == 1 else b"",
+        "hex": flashfiles.to_hex(elf.segments, elf.entry).encode(),
+        "uf2": b"" if chip.uf2_family is None else flashfiles.to_uf2(elf.segments, chip.uf2_family),
+        "esp": b"" if chip.esp_image is None else flashfiles.to_esp(elf.segments, elf.entry, chip.esp_image),
+        "elf": elf.raw,
+    }
+    paths = []
+    for end, data in files.items():
+        if data:
+            with replacing(folder / f"firmware.{end}") as path:
+                path.write_bytes(data)
+            paths.append(folder / f"firmware.{end}")
+    return paths
+
+
+def _link(
+    graph: Graph, c: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options, scratch: Path
+) -> Elf:  # fmt: skip
+    for name, text in _generated(graph, chip, images).items():
+        (scratch / name).write_text(text, encoding="utf-8")
+    model = c / f"{graph.name}.c"
+    sources = [*sorted(c.glob("hb_*.c")), *sorted(APP.glob("*.c")), scratch / "hb_app_model.c"]
+    sources += [PORTS / source for source in chip.port]
+    if options.trace:
+        traced = scratch / "hb_traced.c"
+        traced.write_text(f'#include "hb_trace.h"\n\n#include "{model.name}"\n', encoding="utf-8")
+        model = traced
+    defines = {"HB_CLOCK_HZ": chip.clock_hz, **chip.defines}
+    include = [c, scratch, APP, PORTS, *sorted({(PORTS / s).parent for s in chip.port})]
+    out = scratch / "firmware.elf"
+    link(
+        find_toolchain(options.toolchain, chip),
+        [model, *sources],
+        include=include,
+        script=scratch / "link.ld",
+        out=out,
+        optimize=options.optimize,
+        flags=[f"-D{name}=UINT32_C({value})" for name, value in defines.items()],
+    )
+    return read_elf(out)
+
+
+def _generated(graph: Graph, chip: Chip, images: npt.NDArray[np.integer]) -> dict[str, str]:
+    tensors = reference.run(graph, images) if len(images) else {}
+    last_raw = [node.name for node in graph.nodes if node.op.raw][-1]
+    samples, golden = np.zeros(0, np.int64), []
+    if tensors:
+        samples = tensors[last_raw].reshape(-1)
+        scores = tensors[graph.nodes[-1].name].astype("<i4")
+        golden = [f"0x{zlib.crc32(row.tobytes()):08x}" for row in scores]
+    context = {
+        "name": graph.name,
+        "macro": f"HB_{graph.name.upper()}",
+        "raw_type": {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t"}[graph.dtype],
+        "golden": golden,
+        "samples": _table("samples", Table("samples", "int8_t", samples, 0))["lines"],
+    }
+    script = {
+        "chip": chip.name,
+        "memories": chip.memory,
+        "place": chip.place,
+        "length": ROOM,
+        "stack_top": chip.memory_of("data").end,
+    }
+    return {
+        "hb_app_model.h": _ENV.get_template("app_model.h.j2").render(context),
+        "hb_app_model.c": _ENV.get_template("app_model.c.j2").render(context),
+        "link.ld": _ENV.get_template("link.ld.j2").render(script),
+    }
+
+
+def _measure(elf: Elf, chip: Chip, graph: Graph, samples: int) -> Sizes:
+    flash = sum(_extents(elf, chip).values())
+    data = chip.memory_of("data")
+    ram = elf.symbols["hb_bss_end"] - data.origin
+    if chip.runs_from_ram and chip.place.code != chip.place.data:
+        ram += _extents(elf, chip)[chip.place.code]
+    last_raw = [node.name for node in graph.nodes if node.op.raw][-1]
+    stored = samples * (int(np.prod(graph.shapes[last_raw])) + 4)
+    rest = flash - graph.weight_bytes - stored
+    return Sizes(flash, ram, stack.bound(elf, ISAS[chip.isa]), graph.weight_bytes, stored, rest)
+
+
+def _extents(elf: Elf, chip: Chip) -> dict[str, int]:
+    """Bytes from the beginning of every memory to the end of what is loaded there."""
+    found: dict[str, int] = {}
+    for segment in elf.segments:
+        memory = max((m for m in chip.memory if m.origin <= segment.load), key=lambda m: m.origin)
+        end = segment.load + len(segment.data) - memory.origin
+        found[memory.name] = max(found.get(memory.name, 0), end)
+    return found
+
+
+def _check_fits(image: Image) -> None:
+    chip, sizes = image.chip, image.sizes
+    for name, used in _extents(image.elf, chip).items():
+        memory = next(memory for memory in chip.memory if memory.name == name)
+        if used > memory.size:
+            raise HalfbyteError(_too_large(image, name, used, memory.size))
+    data = chip.memory_of("data")
+    need = image.elf.symbols["hb_bss_end"] - data.origin + sizes.stack
+    if need > data.size:
+        what = f"{need - sizes.stack:,} bytes of data and {sizes.stack:,} of stack"
+        raise HalfbyteError(
+            f"{image.graph.name} does not fit {chip.name}: {data.name} needs {need:,} of {data.size:,} bytes, "
+            f"{need - data.size:,} too many ({what}); make the input or the widest layer smaller"
+        )
+
+
+def _too_large(image: Image, memory: str, used: int, size: int) -> str:
+    held = {node.name: sum(table.nbytes for table in node.op.tables()) for node in image.graph.nodes}
+    layers = ", ".join(f"{name} {count:,}" for name, count in held.items() if count)
+    widest = max(held, key=lambda name: held[name])
+    return (
+        f"{image.graph.name} does not fit {image.chip.name}: {memory} needs {used:,} of {size:,} bytes, "
+        f"{used - size:,} too many; {layers}, samples {image.sizes.samples:,}, code and the rest "
+        f"{image.sizes.code:,}; give {widest} a format of fewer bits, or make it narrower"
+    )
+
+
+def to_json(image: Image) -> dict[str, Any]:
+    """For `build --json`."""
+    return {
+        "chip": image.chip.name,
+        "network": image.graph.name,
+        "digest": image.graph.digest,
+        "toolchain": image.options.toolchain,
+        "optimize": image.options.optimize,
+        **image.sizes.__dict__,
+        "flash_size": image.chip.memory_of("code").size,
+        "ram_size": image.chip.memory_of("data").size,
+    }

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Instruction sets: which instructions a core has, so that an image can be refused before an emulator forgives it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter import riscv, thumb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from exporter.effect import Effect
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An instruction that the core does not have."""
+
+    address: int
+    code: int
+    length: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Isa:
+    """An instruction set.
+
+    family  riscv or thumb: which emulator core runs it
+    length  bytes of the instruction that begins with these 16 bits
+    why_not what keeps an instruction from running on the core, or None
+    effect  (address, instruction, registers known so far) -> what it does to stack and flow
+    """
+
+    family: str
+    length: Callable[[int], int]
+    why_not: Callable[[int], str | None]
+    effect: Callable[[int, int, dict[int, int]], Effect]
+
+
+ISAS = {
+    "rv32ec": Isa("riscv", riscv.length, riscv.checker("iec"), riscv.effect),
+    "rv32ec_zmmul": Isa("riscv", riscv.length, riscv.checker("iec", zmmul=True), riscv.effect),
+    "rv32imc": Isa("riscv", riscv.length, riscv.checker("imc"), riscv.effect),
+    "armv6m": Isa("thumb", thumb.length, thumb.why_not_v6m, thumb.effect),
+    "armv7em": Isa("thumb", thumb.length, thumb.why_not_v7em, thumb.effect),
+}
+
+
+def instructions(isa: Isa, address: int, code: bytes) -> Iterator[tuple[int, int, int]]:
+    """(address, length, bits) of every instruction; the first halfword of a 32-bit one is in the low bits."""
+    at = 0
+    while at + 2 <= len(code):
+        first = int.from_bytes(code[at : at + 2], "little")
+        length = isa.length(first)
+        yield address + at, length, int.from_bytes(code[at : at + length], "little")
+        at += length
+
+
+def check(isa: Isa, address: int, code: bytes) -> Iterator[Refused]:
+    """Every instruction that the core does not have."""
+    for at, length, bits in instructions(isa, address, code):
+        why = isa.why_not(bits)
+        if why is not None:
+            yield Refused(at, bits, length, why)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bound of the stack, from the call graph of a linked image: no recursion, no calls through pointers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.isa import Isa, instructions
+from training.errors import HalfbyteError
+
+if TYPE_CHECKING:
+    from exporter.elf import Elf, Symbol
+
+
+def bound(elf: Elf, isa: Isa, root: str = "hb_boot") -> int:
+    """Bytes that the stack can take from `root` on; HalfbyteError where the call graph does not say.
+
+    Every adjustment downwards in a function is added up, whichever path runs it, and calls happen at the deepest point.
+    """
+    names = {function.name: function for function in elf.functions}
+    known: dict[int, int] = {}
+    return _deepest(elf, isa, names[root], known, ())
+
+
+def _deepest(elf: Elf, isa: Isa, function: Symbol, known: dict[int, int], path: tuple[str, ...]) -> int:
+    if function.name in path:
+        raise HalfbyteError(f"the stack has no bound: {' calls '.join((*path, function.name))}")
+    if function.address not in known:
+        frame, callees = _look(elf, isa, function)
+        below = (_deepest(elf, isa, callee, known, (*path, function.name)) for callee in callees)
+        known[function.address] = frame + max(below, default=0)
+    return known[function.address]
+
+
+def _look(elf: Elf, isa: Isa, function: Symbol) -> tuple[int, list[Symbol]]:
+    """Bytes of a function's own frame, and what it calls or jumps to."""
+    frame, callees = 0, {}
+    upper: dict[int, int] = {}
+    for start, code in elf.code_of(function):
+        for address, _, bits in instructions(isa, start, code):
+            effect = isa.effect(address, bits, upper)
+            if effect.dynamic:
+                raise HalfbyteError(f"the stack has no bound: {effect.dynamic} at {elf.where(address)}")
+            frame += max(0, -effect.stack)
+            if effect.target is None:
+                continue
+            callee = elf.function_at(effect.target)
+            if callee is None:
+                raise HalfbyteError(f"the stack has no bound: {elf.where(address)} jumps out of the image")
+            if callee != function or effect.call:
+                callees[callee.address] = callee
+    return frame, list(callees.values())
