@@ -39,7 +39,7 @@ def naive_maxshift(acc: list[int], lo: int, hi: int) -> list[int]:
 
 
 def torch_run(module: requant.Requant, acc: np.ndarray) -> list[int]:
-    return integers(module.eval()(torch.tensor(acc, dtype=torch.float64)[None], None))[0].tolist()
+    return integers(module.eval()(torch.tensor(acc, dtype=torch.float64)[None], torch.zeros(len(acc))))[0].tolist()
 
 
 def reference_run(op: ops.Op, acc: np.ndarray) -> list[int]:

@@ -38,7 +38,7 @@ def ints(values: list[int]) -> np.ndarray:
 
 
 def torch_run(module: torch.nn.Module, values: list[int]) -> list[int]:
-    return integers(module.eval()(torch.tensor([values], dtype=torch.float64), None))[0].tolist()
+    return integers(module.eval()(torch.tensor([values], dtype=torch.float64), torch.zeros(len(values))))[0].tolist()
 
 
 def test_there_are_as_many_vectors_as_there_were():

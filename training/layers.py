@@ -8,7 +8,7 @@ exact integers held in float64, whatever the dtype of the parameters, autocast o
 from __future__ import annotations
 
 from math import gcd
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -119,6 +119,21 @@ class ScoreBias(nn.Module):
         return acc + (self.bias * self.unit if self.training else self.integers())
 
 
+class BitOptions(TypedDict, total=False):
+    """The options of `BitLayer`, for type checkers and editors."""
+
+    format: str
+    scale: str
+    clip: str
+    center: bool
+    requant: str | None
+    norm: str
+    bits: int
+    signed: bool
+    bias: bool
+    in_max: int
+
+
 class BitLayer(nn.Module):
     """What BitLinear and BitConv2d share: quantized weights, their clip scale, and the requantizer behind the sums.
 
@@ -131,7 +146,7 @@ class BitLayer(nn.Module):
     requant  "maxshift", "shift", "mulshift", or None for the last layer, whose sums are the scores
     norm     "none", "rms", "l1", "layer" or "batch"
     bits, signed   of the output activations
-    bias     None: where the requantizer has one; the last layer has one only if asked
+    bias     of the scores: last layer only, and only where their scale is fixed; requantizers bring their own
     in_max   largest |activation| the input can have; 15 behind a 4-bit layer gives finer multipliers
     """
 
@@ -263,7 +278,7 @@ class BitLayer(nn.Module):
 
     def _finish(self, acc: Tensor, levels: Tensor) -> Tensor:
         if self.requant is not None:
-            return self.requant(acc, self.acc_max(levels))
+            return self.requant(acc, None if self.training else self.acc_max(levels))
         scores = acc if self.bias is None else self.bias(acc)
         return self.scores_to_logits(scores) if self.training else scores
 
@@ -300,7 +315,7 @@ class BitLinear(BitLayer):
     Options as in `BitLayer`. In eval(), and behind `requant=None`, the result is the integers of SPEC 5.
     """
 
-    def __init__(self, in_features: int, out_features: int, **options: Any) -> None:  # noqa: ANN401
+    def __init__(self, in_features: int, out_features: int, **options: Unpack[BitOptions]) -> None:
         super().__init__(out_features, in_features, **options)
 
     def _sums(self, x: Tensor, levels: Tensor) -> Tensor:
@@ -322,7 +337,7 @@ class BitConv2d(BitLayer):
         stride: int = 1,
         padding: int = 0,
         groups: int = 1,
-        **options: Any,  # noqa: ANN401
+        **options: Unpack[BitOptions],
     ) -> None:
         kernel = in_channels // groups, kernel_size, kernel_size
         super().__init__(out_channels, int(np.prod(kernel)), **options)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requantizers: sums to activations (SPEC 5.2-5.4), exact in eval(), with a straight-through gradient in train().
 
-Each is a module called with the sums `acc` (n, channels, ...) and `acc_max`, the largest |acc| of every channel, from
-the layer's real weights. Forward is the integer result in both modes, but for batch statistics in train().
+Each is a module called with the sums `acc` (n, channels, ...) and, in eval(), `acc_max`: the largest |acc| of every
+channel, from the layer's real weights. Forward is the integer result in both modes; only batch statistics differ.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class MaxShift(Requant):
     kind = "maxshift"
     deploys = ("none", "rms", "l1")
 
-    def forward(self, acc: Tensor, acc_max: Tensor) -> Tensor:  # noqa: ARG002
+    def forward(self, acc: Tensor, acc_max: Tensor | None) -> Tensor:  # noqa: ARG002
         return _MaxShiftFunction.apply(acc, self.lo, self.hi, self.norm)  # type: ignore[no-untyped-call]
 
 
@@ -135,7 +135,7 @@ class Shift(Requant):
         """b, in units of sums: the bias times 2^s, rounded half up.  # (channels,) float64"""
         return torch.floor(self.bias.detach().double() * 2.0 ** self.exponent() + 0.5)
 
-    def forward(self, acc: Tensor, acc_max: Tensor) -> Tensor:  # noqa: ARG002
+    def forward(self, acc: Tensor, acc_max: Tensor | None) -> Tensor:  # noqa: ARG002
         if self.training and not self.frozen:
             self._follow(acc.detach())
         step = 2.0 ** -self.exponent()
@@ -180,8 +180,9 @@ class MulShift(Requant):
         unit = self.hi / 4
         return fold_mulshift(gain * unit, (beta - gain * mean) * unit, acc_max.cpu().numpy(), self.lo, self.hi)
 
-    def forward(self, acc: Tensor, acc_max: Tensor) -> Tensor:
+    def forward(self, acc: Tensor, acc_max: Tensor | None) -> Tensor:
         if not self.training:
+            assert acc_max is not None
             m, b, s = (_per_channel(torch.as_tensor(v).to(acc), acc) for v in self.constants(acc_max))
             return torch.floor((acc * m + b) * torch.exp2(-s)).clamp(self.lo, self.hi)
         unit = self.hi / 4
