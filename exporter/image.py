@@ -150,11 +150,12 @@ def _link(
         traced.write_text(f'#include "hb_trace.h"\n\n#include "{model.name}"\n', encoding="utf-8")
         model = traced
     defines = {"HB_CLOCK_HZ": chip.clock_hz, **chip.defines}
-    include = [c, scratch, APP, PORTS, *sorted({(PORTS / s).parent for s in chip.port})]
+    include = [c.resolve(), Path(), APP, PORTS, *sorted({(PORTS / s).parent for s in chip.port})]
+    names = [Path(source.name) if source.parent == scratch else source.resolve() for source in [model, *sources]]
     out = scratch / "firmware.elf"
     link(
         find_toolchain(options.toolchain, chip),
-        [model, *sources],
+        names,
         include=include,
         script=scratch / "link.ld",
         out=out,

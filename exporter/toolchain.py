@@ -91,7 +91,7 @@ def link(
         *toolchain.libraries,
     ]
     try:
-        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)  # noqa: S603
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT, cwd=out.parent)  # noqa: S603
     except OSError as error:
         raise HalfbyteError(f"{command[0]}: {error.strerror}") from None
     except subprocess.TimeoutExpired:

@@ -14,10 +14,12 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from exporter.emulate import Report
     from exporter.image import Image, Options
 
 screen = Console(stderr=True)
 WIDTH = 110
+BAR = 30  # characters of the longest bar
 RunFolder = Annotated[Path, typer.Argument(help="Run folder, or a shipped model such as models/mnist-fc-12k.")]
 ChipName = Annotated[str, typer.Option(help="Chip (see: halfbyte chips).")]
 ToolchainName = Annotated[str, typer.Option("--toolchain", help="Compiler: zig (from pip), or gcc (the machine's).")]
@@ -110,4 +112,69 @@ def _print_rows(rows: Sequence[dict[str, Any]], right: Sequence[str] = ()) -> No
     Console(width=WIDTH if screen_of_80 else None).print(table)
 
 
-VERBS = (chips, build)
+def emulate(
+    folder: RunFolder,
+    chip: ChipName,
+    images: Annotated[int, typer.Option(min=1, help="Test images to send over the emulated UART.")] = 100,
+    toolchain: ToolchainName = "zig",
+    optimize: Optimize = "s",
+    samples: Samples = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Run a firmware image on an emulated chip; compare every score and every layer. Exit code 1 on a difference."""
+    from exporter import emulate as emulator  # noqa: PLC0415
+    from exporter.chips import load_chip  # noqa: PLC0415
+    from exporter.image import Options, load_graph, test_images  # noqa: PLC0415
+
+    described = load_chip(chip)
+    load_graph(folder)
+    with screen.status("loading the test set") as status:
+        x = test_images(folder, max(images, samples))[:images]
+        report = emulator.emulate(folder, described, x, Options(toolchain, optimize, samples), status.update)
+    if as_json:
+        print(json.dumps(report.to_json()))
+    else:
+        _print_report(report)
+    if report.first is not None:
+        screen.print(f"first difference: {report.first}", markup=False, highlight=False, soft_wrap=True)
+    if report.mismatches:
+        raise typer.Exit(1)
+
+
+def _print_report(report: Report) -> None:
+    most = max(layer.instructions for layer in report.layers)
+    rows = [
+        {
+            "layer": layer.name,
+            "op": layer.op,
+            "format": layer.format,
+            "differ": layer.mismatches,
+            "instructions": f"{layer.instructions:,}",
+            "": _bar(layer.instructions, most),
+        }
+        for layer in report.layers
+    ]
+    _print_rows(rows, right=("differ", "instructions"))
+    most = max(report.functions.values())
+    functions = [
+        {"function": name, "instructions": f"{count:,}", "": _bar(count, most)}
+        for name, count in report.functions.items()
+    ]
+    _print_rows(functions, right=("instructions",))
+    console = Console()
+    of = f"{report.name} on {report.chip} ({report.toolchain} -O{report.optimize})"
+    stack = f"{report.stack:,} of stack (at most {report.stack_bound:,})"
+    lines = [
+        f"{of}: {report.images:,} images, {report.mismatches} integers differ",
+        f"{report.instructions:,} instructions an inference, {report.input_instructions:,} for the input rule",
+        f"{report.flash:,} bytes of flash, {report.ram:,} of RAM, {stack}",
+    ]
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _bar(count: int, most: int) -> str:
+    return "#" * round(BAR * count / most)
+
+
+VERBS = (chips, build, emulate)

@@ -20,11 +20,13 @@ enum error {
 };
 
 // Polls of an empty UART before a frame that has begun counts as cut off.
-#define PATIENCE UINT32_C(2000000)
+#ifndef HB_PATIENCE
+#define HB_PATIENCE UINT32_C(2000000)
+#endif
 
 static int16_t wait_byte(void)
 {
-    for (uint32_t i = 0; i < PATIENCE; i++) {
+    for (uint32_t i = 0; i < HB_PATIENCE; i++) {
         const int16_t byte = hb_port_read();
         if (byte >= 0) {
             return byte;

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run's firmware image on an emulated chip: every score and every layer against the reference, exact counts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from exporter import protocol, reference
+from exporter.hostlib import NUMPY_TYPES
+from exporter.image import Image, Options, build
+from exporter.machine import EmulationError, Machine, Marks
+from exporter.verify import Mismatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from exporter.chips import Chip
+    from exporter.graph import Graph
+
+PLAIN = Options()
+POISONS = 0xA5, 0x5A  # RAM at reset, of the image that is counted and of the one that is traced
+
+
+@dataclass(frozen=True)
+class LayerCount:
+    """One operation; `instructions` is the mean of an inference, with what leads to the next kernel."""
+
+    name: str
+    op: str
+    format: str
+    instructions: int
+    mismatches: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What ran, and how it came out. Bytes, and mean instructions of an inference.
+
+    images              that were sent over the UART
+    mismatches          integers that differ from the reference: scores of the image, tensors of its traced twin
+    stack, stack_bound  most that was in use; what the call graph allows
+    instructions        of hb_<model>_run, input_instructions of hb_<model>_input
+    functions           instructions by function
+    text                what the app printed at its start
+    """
+
+    name: str
+    digest: str
+    chip: str
+    toolchain: str
+    optimize: str
+    images: int
+    mismatches: int
+    flash: int
+    ram: int
+    stack: int
+    stack_bound: int
+    instructions: int
+    input_instructions: int
+    layers: tuple[LayerCount, ...]
+    functions: dict[str, int]
+    text: tuple[str, ...]
+    first: Mismatch | None
+
+    def to_json(self) -> dict[str, Any]:
+        """For `emulate --json`."""
+        return asdict(self)
+
+
+def emulate(
+    folder: Path,
+    chip: Chip,
+    images: npt.NDArray[np.integer],
+    options: Options = PLAIN,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Build a run's image, send raw images to it over the emulated UART, and compare all there is to compare.
+
+    HalfbyteError where the image does not fit, faults, does not answer, or uses more stack than its bound.
+    """
+    progress(f"building for {chip.name}")
+    image = build(folder, chip, images, options)
+    twin = build(folder, _roomy(chip), images[:0], replace(options, samples=0, trace=True))
+    graph, expected = image.graph, reference.run(image.graph, images)
+    counts = dict.fromkeys((node.name for node in graph.nodes), 0)
+
+    machine = Machine(chip, image.elf, _marks(graph), POISONS[0])
+    text = _greeting(machine, image)
+    machine.forget()
+    progress(f"running {len(images)} images on {chip.name}")
+    scores = graph.nodes[-1].name
+    first = _compare({scores: _scores(machine, graph, images)}, expected, counts, f"{chip.name}'s image")
+    progress(f"comparing every layer of {len(images)} images")
+    traced = _trace(Machine(chip=twin.chip, elf=twin.elf, poison=POISONS[1]), graph, images)
+    first = _compare(traced, expected, counts, chip.name) or first
+    if machine.stack > image.sizes.stack:
+        raise EmulationError(
+            f"{chip.name}: the stack took {machine.stack} bytes, more than its bound of {image.sizes.stack}; "
+            "this is a bug of halfbyte, please report it"
+        )
+    return _report(image, machine, len(images), counts, text, first)
+
+
+def _report(
+    image: Image, machine: Machine, images: int, counts: dict[str, int], text: tuple[str, ...], first: Mismatch | None
+) -> Report:
+    graph, sizes = image.graph, image.sizes
+    run, rule = machine.counted(0), machine.counted(1)
+    calls = max(images, 1)
+    instructions = dict(zip((n.name for n in graph.nodes if not n.op.raw), run.layers, strict=True))
+    instructions |= dict(zip((n.name for n in graph.nodes if n.op.raw), rule.layers, strict=True))
+    layers = tuple(
+        LayerCount(node.name, node.op.kind, node.op.format_name(), instructions[node.name] // calls, counts[node.name])
+        for node in graph.nodes
+    )
+    return Report(
+        name=graph.name,
+        digest=graph.digest,
+        chip=image.chip.name,
+        toolchain=image.options.toolchain,
+        optimize=image.options.optimize,
+        images=images,
+        mismatches=sum(counts.values()),
+        flash=sizes.flash,
+        ram=sizes.ram,
+        stack=machine.stack,
+        stack_bound=sizes.stack,
+        instructions=run.instructions // calls,
+        input_instructions=rule.instructions // calls,
+        layers=layers,
+        functions=machine.by_function(0, calls),
+        text=text,
+        first=first,
+    )
+
+
+def _roomy(chip: Chip) -> Chip:
+    """The chip with more flash: the traced twin of an image is never flashed, so it may be larger than the image."""
+    memory = tuple(m.model_copy(update={"size": 2 * m.size}) if m.kind == "rom" else m for m in chip.memory)
+    return chip.model_copy(update={"memory": memory})
+
+
+def _marks(graph: Graph) -> Marks:
+    raw = [node.op.raw for node in graph.nodes]
+    kernels = frozenset(node.op.kernel() for node in graph.nodes)
+    return Marks(f"hb_{graph.name}_run", f"hb_{graph.name}_input", kernels, raw.count(False), raw.count(True))
+
+
+def _greeting(machine: Machine, image: Image) -> tuple[str, ...]:
+    """What the app prints at its start, checked: it names the network, and its stored samples come out right."""
+    lines = tuple(line for line in machine.run().decode("ascii", "replace").splitlines() if line)
+    want = [f"halfbyte {image.graph.name} {image.graph.digest}"]
+    stored = image.sizes.samples > 0
+    if lines[:1] != tuple(want) or (stored and lines[-1] != "selftest ok"):
+        raise EmulationError(f"{machine.chip.name}: the app begins with {' / '.join(lines) or 'silence'}")
+    info = protocol.parse_info(_ask(machine, protocol.INFO, b""))
+    if info.digest != image.graph.digest:
+        raise EmulationError(f"{machine.chip.name}: the app runs network {info.digest}, not {image.graph.digest}")
+    return lines
+
+
+def _ask(machine: Machine, kind: int, payload: bytes) -> bytes:
+    """Send a frame, return the payload of the answer."""
+    answer = machine.run(protocol.frame(kind, payload))
+    try:
+        parsed = protocol.parse(answer)
+    except ValueError as error:
+        raise EmulationError(f"{machine.chip.name}: {error}") from None
+    if parsed is None:
+        raise EmulationError(f"{machine.chip.name}: no whole frame came back, only {len(answer)} bytes")
+    found, body = parsed
+    if found != kind | protocol.REPLY:
+        reason = protocol.error_text(body) if found == protocol.ERROR else f"frame type 0x{found:02x}"
+        raise EmulationError(f"{machine.chip.name} answered: {reason}")
+    return body
+
+
+def _scores(machine: Machine, graph: Graph, images: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+    n = int(np.prod(graph.shapes[graph.nodes[-1].name]))
+    rows = [np.frombuffer(_ask(machine, protocol.RUN, _raw(graph, x))[: 4 * n], "<i4") for x in images]
+    return np.array(rows, np.int32).reshape(len(images), n)
+
+
+def _raw(graph: Graph, x: npt.NDArray[np.integer]) -> bytes:
+    return np.ascontiguousarray(x, np.dtype(graph.dtype).newbyteorder("<")).tobytes()
+
+
+def _trace(
+    machine: Machine, graph: Graph, images: npt.NDArray[np.integer]
+) -> dict[str, npt.NDArray[np.integer]]:  # fmt: skip
+    """Every tensor of every image, as the traced twin computes them."""
+    sizes = [
+        np.dtype(NUMPY_TYPES[n.op.out_type]).itemsize * int(np.prod(graph.shapes[n.name])) for n in graph.nodes
+    ]  # fmt: skip
+    seen: list[bytearray] = []
+
+    def record(arguments: list[int]) -> None:
+        layer, offset, pointer, count = arguments
+        seen[layer][offset : offset + count] = machine.read(pointer, count)
+
+    machine.on_call("hb_trace", record)
+    machine.run()
+    rows: list[list[bytearray]] = []
+    for x in images:
+        seen = [bytearray(size) for size in sizes]
+        _ask(machine, protocol.RUN, _raw(graph, x))
+        rows.append(seen)
+    return {
+        node.name: np.array([np.frombuffer(row[i], NUMPY_TYPES[node.op.out_type]) for row in rows])
+        for i, node in enumerate(graph.nodes)
+    }
+
+
+def _compare(
+    actual: dict[str, npt.NDArray[np.integer]],
+    expected: dict[str, npt.NDArray[np.int64]],
+    counts: dict[str, int],
+    source: str,
+) -> Mismatch | None:
+    """Add the differing integers to counts; the first of them, earliest layer first."""
+    first = None
+    for name, found in actual.items():
+        want = expected[name]
+        got = found.reshape(want.shape)
+        differs = got != want
+        counts[name] += int(np.count_nonzero(differs))
+        if first is None and differs.any():
+            at = tuple(int(i) for i in np.argwhere(differs)[0])
+            first = Mismatch(name, source, at[0], at[1:], int(want[at]), int(got[at]))
+    return first

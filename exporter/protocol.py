@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames between a host and the app (SPEC 9): 0xA5, type, length, payload, CRC-32."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+SYNC = 0xA5
+INFO, RUN, REPLY, ERROR = 0x01, 0x02, 0x80, 0xFF
+ERRORS = {1: "bad CRC", 2: "wrong length", 3: "unknown type", 4: "frame cut off"}
+HEAD, TAIL = 4, 4  # bytes before and behind the payload
+
+
+@dataclass(frozen=True)
+class Info:
+    """What is on the board: digest of the network, bytes of a raw sample, number of scores."""
+
+    digest: str
+    raw_bytes: int
+    n_scores: int
+
+
+def frame(kind: int, payload: bytes = b"") -> bytes:
+    """A frame as bytes."""
+    body = struct.pack("<BH", kind, len(payload)) + payload
+    return bytes([SYNC]) + body + struct.pack("<I", zlib.crc32(body))
+
+
+def parse(data: bytes) -> tuple[int, bytes] | None:
+    """Type and payload of the frame that the data begins with, None while it is not whole; ValueError if damaged."""
+    if data and data[0] != SYNC:
+        raise ValueError(f"a frame begins with 0x{SYNC:02X}, not with 0x{data[0]:02X}")
+    if len(data) < HEAD:
+        return None
+    kind, length = struct.unpack_from("<BH", data, 1)
+    if len(data) < HEAD + length + TAIL:
+        return None
+    body = data[1 : HEAD + length]
+    (crc,) = struct.unpack_from("<I", data, HEAD + length)
+    if crc != zlib.crc32(body):
+        raise ValueError("a frame came with a wrong CRC")
+    return kind, body[3:]
+
+
+def parse_info(payload: bytes) -> Info:
+    """The answer to INFO."""
+    digest, raw_bytes, n_scores = struct.unpack("<16sII", payload)
+    return Info(digest.decode(), raw_bytes, n_scores)
+
+
+def error_text(payload: bytes) -> str:
+    """The reason in an ERROR reply."""
+    return ERRORS.get(payload[0] if payload else 0, f"error {payload.hex()}")
