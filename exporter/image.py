@@ -104,6 +104,13 @@ def build(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Op
 
     HalfbyteError where it does not fit, uses instructions that the core does not have, or cannot be built.
     """
+    image = link_image(folder, chip, images, options)
+    _check_fits(image)
+    return image
+
+
+def link_image(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options) -> Image:
+    """As `build`, whether it fits or not."""
     if options.optimize not in OPTIMIZE:
         raise HalfbyteError(f"--optimize {options.optimize}: expected one of {', '.join(OPTIMIZE)}")
     graph = load_graph(folder)
@@ -113,13 +120,11 @@ def build(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Op
     if refused:
         what = refused.code.to_bytes(refused.length, "little").hex()
         raise HalfbyteError(f"{chip.name} cannot run {what} at {elf.where(refused.address)}: {refused.why}")
-    image = Image(chip, graph, options, elf, _measure(elf, chip, graph, min(options.samples, len(images))))
-    _check_fits(image)
-    return image
+    return Image(chip, graph, options, elf, _measure(elf, chip, graph, min(options.samples, len(images))))
 
 
 def write(image: Image, folder: Path) -> list[Path]:
-    """Write firmware.bin, .hex, and what else the chip's flashing tool takes; the linked file is written by `build`."""
+    """Write firmware.elf, .hex, .bin, and what else the chip's flashing tool takes; their paths."""
     elf, chip = image.elf, image.chip
     files: dict[str, bytes] = {
         "bin": flashfiles.to_bin(elf.segments) if len({chip.place.code, chip.place.tables}) == 1 else b"",
@@ -216,20 +221,30 @@ def _extents(elf: Elf, chip: Chip) -> dict[str, int]:
     return found
 
 
+def overflow(image: Image) -> dict[str, int]:
+    """Bytes too many of every memory that the image does not fit, stack included; empty where it fits."""
+    used = _used(image)
+    over = {memory.name: used.get(memory.name, 0) - memory.size for memory in image.chip.memory}
+    return {name: count for name, count in over.items() if count > 0}
+
+
+def _used(image: Image) -> dict[str, int]:
+    """Bytes of every memory that something lies in."""
+    used, data = _extents(image.elf, image.chip), image.chip.memory_of("data")
+    return {**used, data.name: image.elf.symbols["hb_bss_end"] - data.origin + image.sizes.stack}
+
+
 def _check_fits(image: Image) -> None:
-    chip, sizes = image.chip, image.sizes
-    for name, used in _extents(image.elf, chip).items():
-        memory = next(memory for memory in chip.memory if memory.name == name)
-        if used > memory.size:
-            raise HalfbyteError(_too_large(image, name, used, memory.size))
-    data = chip.memory_of("data")
-    need = image.elf.symbols["hb_bss_end"] - data.origin + sizes.stack
-    if need > data.size:
-        what = f"{need - sizes.stack:,} bytes of data and {sizes.stack:,} of stack"
-        raise HalfbyteError(
-            f"{image.graph.name} does not fit {chip.name}: {data.name} needs {need:,} of {data.size:,} bytes, "
-            f"{need - data.size:,} too many ({what}); make the input or the widest layer smaller"
-        )
+    data = image.chip.memory_of("data")
+    for name, over in overflow(image).items():
+        used = _used(image)[name]
+        if name == data.name and image.chip.place.tables != data.name:
+            what = f"{used - image.sizes.stack:,} bytes of data and {image.sizes.stack:,} of stack"
+            raise HalfbyteError(
+                f"{image.graph.name} does not fit {image.chip.name}: {name} needs {used:,} of {used - over:,} bytes, "
+                f"{over:,} too many ({what}); make the input or the widest layer smaller"
+            )
+        raise HalfbyteError(_too_large(image, name, used, used - over))
 
 
 def _too_large(image: Image, memory: str, used: int, size: int) -> str:

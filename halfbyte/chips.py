@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verbs for chips: `halfbyte chips`, `build`, `emulate`."""
+"""The verbs for chips: `halfbyte chips`, `fit`, `build`, `emulate`, `flash`."""
 
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,9 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from exporter.chips import Chip
     from exporter.emulate import Report
+    from exporter.fit import Fit
     from exporter.image import Image, Options
 
 screen = Console(stderr=True)
@@ -177,4 +180,76 @@ def _bar(count: int, most: int) -> str:
     return "#" * round(BAR * count / most)
 
 
-VERBS = (chips, build, emulate)
+def fit(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe (see: halfbyte recipes), or a .toml file.")],
+    chip: ChipName,
+    sets: Annotated[list[str] | None, typer.Option("--set", help="Change a setting. Repeatable.")] = None,
+    toolchain: ToolchainName = "zig",
+    optimize: Optimize = "s",
+    samples: Samples = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Before training: does a recipe's network fit a chip, and what would it take? Exit code 1 if it does not fit."""
+    import torch  # noqa: PLC0415
+
+    from exporter import fit as fitting  # noqa: PLC0415
+    from exporter.chips import load_chip  # noqa: PLC0415
+    from exporter.image import Options  # noqa: PLC0415
+    from training.recipe import load_recipe  # noqa: PLC0415
+
+    described, loaded = load_chip(chip), load_recipe(recipe, sets or [])
+    torch.manual_seed(loaded.train.seed)  # the untrained weights, and so the instructions
+    with screen.status(f"building an untrained {recipe} for {chip}"):
+        found = fitting.fit(loaded, described, Options(toolchain, optimize, samples))
+    if as_json:
+        print(json.dumps(found.to_json()))
+    else:
+        _print_fit(found, described)
+    if not found.fits:
+        raise typer.Exit(1)
+
+
+def _print_fit(found: Fit, chip: Chip) -> None:
+    _print_rows([{"layer": name, "bytes": f"{count:,}"} for name, count in found.layers.items()], right=("bytes",))
+    sizes, code, data = found.sizes, chip.memory_of("code"), chip.memory_of("data")
+    parts = f"weights {sizes.weights:,}, samples {sizes.samples:,}, code {sizes.code:,}"
+    about = "" if found.exact else " (about: trained shifts are compiled into the code)"
+    lines = [
+        f"flash {sizes.flash:,} of {code.size:,} bytes: {parts}{about}",
+        f"RAM {sizes.ram:,} and {sizes.stack:,} of stack, of {data.size:,} bytes",
+    ]
+    if found.instructions is not None:
+        dense = f"{found.instructions_dense:,} where every input is the largest"
+        rule = f"{found.input_instructions:,} for the input rule"
+        lines += [f"{found.instructions:,} instructions an inference with untrained weights, {dense}; {rule}"]
+    over = ", ".join(f"{name} is {count:,} bytes too small" for name, count in found.over.items())
+    lines += [
+        f"{found.recipe} fits {found.chip}" if found.fits else f"{found.recipe} does not fit {found.chip}: {over}"
+    ]
+    if not found.fits:
+        lines += [f"it fits with: {found.change}" if found.change else "no change of one layer's format makes it fit"]
+    for line in lines:
+        Console().print(line, highlight=False, soft_wrap=True)
+
+
+def flash(
+    folder: RunFolder,
+    chip: ChipName,
+    port: Annotated[str | None, typer.Option(help="Serial port, where the tool needs one.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Build, print the command, do not run it.")] = False,
+    toolchain: ToolchainName = "zig",
+    optimize: Optimize = "s",
+    samples: Samples = 1,
+) -> None:
+    """Build an image and write it to a board with the chip's own flashing tool; prints the exact command."""
+    from exporter import flash as flashing  # noqa: PLC0415
+    from exporter.image import Options, write  # noqa: PLC0415
+
+    image = _build(folder, chip, Options(toolchain, optimize, samples))
+    files = write(image, folder / "firmware" / chip)
+    Console().print(shlex.join(flashing.command(image.chip, files, port)), highlight=False, soft_wrap=True)
+    if not dry_run:
+        flashing.flash(image.chip, files, port)
+
+
+VERBS = (chips, fit, build, emulate, flash)

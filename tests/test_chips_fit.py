@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Before training and after building: what fits, and how it gets onto a board."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from support import one_line
+
+from exporter import flash
+from exporter.chips import chip_names, load_chip
+from exporter.fit import fit
+from exporter.image import Options, build
+from exporter.image import test_images as images_of
+from exporter.runs import export_run
+from halfbyte import cli
+from training import loop
+from training.errors import HalfbyteError
+from training.recipe import load_recipe
+
+pytest.importorskip("ziglang", reason="the cross compiler is not installed")
+pytest.importorskip("unicorn", reason="the emulator is not installed")
+
+
+@pytest.fixture
+def halfbyte(monkeypatch, capsys):
+    """The command line in this process: words -> exit code, standard output, standard error."""
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["halfbyte", *words])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        out, err = capsys.readouterr()
+        return left.value.code or 0, out, err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("digits")
+    loop.train(load_recipe("digits-fc", ["train.epochs=1"]), folder, command="halfbyte run digits-fc")
+    export_run(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["ch32v003", "stm32g030"])
+def test_what_fit_says_before_training_is_what_the_trained_image_takes(trained, name):
+    chip = load_chip(name)
+    found = fit(load_recipe("digits-fc"), chip, Options())
+    assert found.fits
+    assert found.exact
+    assert found.sizes == build(trained, chip, images_of(trained, 1), Options()).sizes
+    assert found.instructions > found.input_instructions > 0
+
+
+def test_a_network_that_does_not_fit_comes_with_the_smallest_change_that_makes_it_fit():
+    recipe = load_recipe("digits-fc", ["model.layers=[{linear=200},{linear=80}]"])
+    found = fit(recipe, load_chip("ch32v003"), Options())
+    assert not found.fits
+    assert found.over["flash"] == found.sizes.flash - 16384
+    layer, _, arrow, name, *_ = found.change.split()
+    assert arrow == "->"
+    index = int(layer.removeprefix("fc")) - 1
+    layers = [{"linear": 200}, {"linear": 80}]
+    layers[index]["format"] = name
+    text = ", ".join("{" + ", ".join(f"{k} = {json.dumps(v)}" for k, v in one.items()) + "}" for one in layers)
+    changed = fit(load_recipe("digits-fc", [f"model.layers=[{text}]"]), load_chip("ch32v003"), Options())
+    assert changed.fits
+    assert found.change.endswith(f"saves {found.sizes.flash - changed.sizes.flash:,} B")
+
+
+@pytest.mark.parametrize("name", chip_names())
+def test_the_flashing_command_of_every_chip_names_a_file_that_was_written(name):
+    chip = load_chip(name)
+    ends = ["bin", "hex", "elf"] + ["uf2"] * (chip.uf2_family is not None) + ["esp"] * (chip.esp_image is not None)
+    files = [Path("out") / f"firmware.{end}" for end in ends]
+    words = flash.command(chip, files, "/dev/ttyUSB0")
+    assert sum("firmware." in word for word in words) == 1
+
+
+def test_flashing_over_a_port_asks_for_the_port():
+    with pytest.raises(HalfbyteError, match="--port"):
+        flash.command(load_chip("esp32c3"), [Path("firmware.esp")], None)
+
+
+def test_a_flashing_tool_that_is_missing_fails_or_hangs_is_one_line(monkeypatch, tmp_path):
+    chip = load_chip("ch32v003")
+    files = [tmp_path / "firmware.bin"]
+    monkeypatch.setattr(flash, "TIMEOUT", 0.2)
+    for words, says in (
+        (("no-such-tool", "{bin}"), "no-such-tool is not installed; get it with: cargo"),
+        (("false", "{bin}"), "failed with exit code 1"),
+        (("sleep", "5"), "did not finish"),
+    ):
+        other = chip.model_copy(update={"flasher": chip.flasher.model_copy(update={"command": words})})
+        with pytest.raises(HalfbyteError, match=says) as caught:
+            flash.flash(other, files, None)
+        assert one_line(str(caught.value))
+
+
+def test_the_verbs_print_json_with_the_keys_they_promise(trained, halfbyte):
+    code, out, err = halfbyte("emulate", str(trained), "--chip", "ch32v002", "--images", "2", "--json")
+    assert code == 0, err
+    record = json.loads(out)
+    keys = {"images", "mismatches", "flash", "ram", "stack", "instructions", "input_instructions", "layers"}
+    assert keys <= set(record)
+    assert (record["images"], record["mismatches"]) == (2, 0)
+    _, out, _ = halfbyte("flash", str(trained), "--chip", "rp2040", "--dry-run")
+    assert out.startswith("picotool load -x ")
+    assert Path(out.split()[-1]).is_file()
+
+
+def test_wrong_words_are_one_line_and_exit_code_2(trained, halfbyte):
+    for words in (
+        ("emulate", str(trained), "--chip", "ch32v00"),
+        ("build", str(trained), "--chip", "ch32v003", "--toolchain", "keil"),
+        ("build", str(trained / "nothing"), "--chip", "ch32v003"),
+        ("emulate", str(trained), "--chip", "ch32v003", "--images", "1000000"),
+        ("fit", "digits-fd", "--chip", "ch32v003"),
+    ):
+        code, out, err = halfbyte(*words)
+        assert (code, out) == (2, "")
+        last = err.strip().splitlines()[-1]  # a progress bar may stand above it
+        assert last.startswith("halfbyte: ")
