@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
+from exporter.cycles import MODELS
 from exporter.isa import ISAS
 from training.errors import HalfbyteError
 
@@ -98,6 +99,13 @@ class Peripheral(_Section):
     ready: Annotated[tuple[Annotated[tuple[Address, Address], AList], ...], AList] = ()
 
 
+class Cycles(_Section):
+    """Which model of `exporter.cycles` the core's time is estimated with, and its flash's wait states."""
+
+    model: str
+    wait_states: Annotated[int, Field(ge=0, le=15)]
+
+
 class Emulated(_Section):
     """What the emulator needs to know besides memory: every register that a correct port touches."""
 
@@ -136,6 +144,7 @@ class Chip(_Section):
     defines: dict[str, int] = {}
     flasher: Flasher
     emulated: Emulated
+    cycles: Cycles | None = None
 
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> Chip:
@@ -147,6 +156,8 @@ class Chip(_Section):
             raise ValueError("place.data must be a memory of kind 'ram'")
         if self.isa not in ISAS:
             raise ValueError(f"isa '{self.isa}' is none of {', '.join(ISAS)}")
+        if self.cycles and self.cycles.model not in MODELS:
+            raise ValueError(f"cycles.model '{self.cycles.model}' is none of {', '.join(MODELS)}")
         for source in self.port:
             if not (PORTS / source).is_file():
                 raise ValueError(f"port: firmware/ports/{source} does not exist")

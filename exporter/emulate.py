@@ -46,6 +46,7 @@ class Report:
     mismatches          integers that differ from the reference: scores of the image, tensors of its traced twin
     stack, stack_bound  most that was in use; what the call graph allows
     instructions        of hb_<model>_run, input_instructions of hb_<model>_input
+    cycles              of hb_<model>_run by the model of the core (`exporter.cycles`), None where there is none
     functions           instructions by function
     text                what the app printed at its start
     """
@@ -63,6 +64,7 @@ class Report:
     stack_bound: int
     instructions: int
     input_instructions: int
+    cycles: int | None
     layers: tuple[LayerCount, ...]
     functions: dict[str, int]
     text: tuple[str, ...]
@@ -133,6 +135,7 @@ def _report(
         stack_bound=sizes.stack,
         instructions=run.instructions // calls,
         input_instructions=rule.instructions // calls,
+        cycles=machine.cycles(0, calls),
         layers=layers,
         functions=machine.by_function(0, calls),
         text=text,

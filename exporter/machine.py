@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from exporter.cycles import MODELS, Step
 from exporter.isa import ISAS, instructions
 from exporter.watch import FAULTS, IS_CODE, IS_INPUT, IS_KERNEL, IS_POLL, IS_RUN, Range, Watch, compiled_hooks
 from training.errors import HalfbyteError
@@ -140,7 +141,7 @@ class Machine:
         region = self._watch.regions[index]
         if region.calls and not region.n_layers == region.most == region.fewest:
             raise EmulationError(f"a call runs {region.fewest} to {region.most} kernels, not {region.n_layers}")
-        layers, difference = self._keep[index]
+        layers, difference, *_ = self._keep[index]
         return Counted(
             int(region.calls), int(region.count), tuple(int(n) for n in layers), difference.cumsum()[:-1]
         )  # fmt: skip
@@ -157,10 +158,27 @@ class Machine:
                 found[function.name] = found.get(function.name, 0) + count // calls
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
+    def cycles(self, index: int, calls: int) -> int | None:
+        """Mean cycles of a call by the model of the chip's core, None without one."""
+        timing = self.chip.cycles
+        if timing is None:
+            return None
+        _, _, left, landed = self._keep[index]
+        counts, origin = self.counted(index).executions, self._watch.code_begin
+        steps = []
+        for start, code in self.elf.code():
+            for address, length, bits in instructions(ISAS[self.chip.isa], start, code):
+                at = (address - origin) // 2
+                if counts[at]:
+                    taken, arrived = int(left[at + length // 2]), int(landed[at])
+                    steps.append(Step(address, length, bits, int(counts[at]), taken, arrived))
+        loads = int(self._watch.regions[index].rom_loads)
+        return round(MODELS[timing.model](steps, loads, timing.wait_states) / calls)
+
     def forget(self) -> None:
         """Set all counts to 0; what the stack needed so far stays known."""
         for index, region in enumerate(self._watch.regions):
-            region.calls = region.count = region.most = 0
+            region.calls = region.count = region.most = region.rom_loads = 0
             region.fewest = 2**63
             for array in self._keep[index]:
                 array[:] = 0
@@ -263,7 +281,7 @@ class Machine:
         end = max((f.address + f.size for f in elf.functions), default=code.origin) - code.origin
         table, before = self._tables(code.origin, end, marks)
         counts = [
-            (np.zeros(n, np.uint64), np.zeros(end // 2 + 1, np.int64))
+            (np.zeros(n, np.uint64), *(np.zeros(end // 2 + 1, np.int64) for _ in range(3)))
             for n in (marks.n_run if marks else 0, marks.n_input if marks else 0)
         ]
         ranges = [(m.origin, m.end, m.kind == "ram") for m in chip.memory]
@@ -279,11 +297,14 @@ class Machine:
         watch.reg_write = ctypes.cast(library.uc_reg_write, ctypes.c_void_p).value
         watch.reg_flags = self.registers.get("flags", 0)
         watch.stop = ctypes.cast(library.uc_emu_stop, ctypes.c_void_p).value
-        for index, (mark, (layers, difference)) in enumerate(zip((IS_RUN, IS_INPUT), counts, strict=True)):
+        for index, (mark, (layers, difference, left, landed)) in enumerate(
+            zip((IS_RUN, IS_INPUT), counts, strict=True)
+        ):
             region = watch.regions[index]
             region.mark, region.fewest = mark, 2**63
             region.layers, region.n_layers = layers.ctypes.data, len(layers)
             region.difference = difference.ctypes.data
+            region.left, region.landed = left.ctypes.data, landed.ctypes.data
         self._add(library, unicorn.UC_HOOK_BLOCK, compiled_hooks().hb_watch_block)
         self._add(library, unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE, compiled_hooks().hb_watch_access)
 

@@ -40,6 +40,9 @@ class Region(ctypes.Structure):
         ("most", ctypes.c_uint64),
         ("fewest", ctypes.c_uint64),
         ("difference", ctypes.c_void_p),
+        ("left", ctypes.c_void_p),
+        ("landed", ctypes.c_void_p),
+        ("rom_loads", ctypes.c_uint64),
         ("layer", ctypes.c_uint64),
     )
 
@@ -70,6 +73,7 @@ class Watch(ctypes.Structure):
         ("active", ctypes.c_int64),
         ("back", ctypes.c_uint64),
         ("back_sp", ctypes.c_uint64),
+        ("expected", ctypes.c_uint64),
         ("reg_flags", ctypes.c_int64),
         ("wait", ctypes.c_uint64),
     )

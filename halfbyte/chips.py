@@ -137,14 +137,14 @@ def emulate(
     if as_json:
         print(json.dumps(report.to_json()))
     else:
-        _print_report(report)
+        _print_report(report, described.clock_hz)
     if report.first is not None:
         screen.print(f"first difference: {report.first}", markup=False, highlight=False, soft_wrap=True)
     if report.mismatches:
         raise typer.Exit(1)
 
 
-def _print_report(report: Report) -> None:
+def _print_report(report: Report, clock_hz: int) -> None:
     most = max(layer.instructions for layer in report.layers)
     rows = [
         {
@@ -167,9 +167,11 @@ def _print_report(report: Report) -> None:
     console = Console()
     of = f"{report.name} on {report.chip} ({report.toolchain} -O{report.optimize})"
     stack = f"{report.stack:,} of stack (at most {report.stack_bound:,})"
+    ms = 1000 * (report.cycles or 0) / clock_hz
     lines = [
         f"{of}: {report.images:,} images, {report.mismatches} integers differ",
         f"{report.instructions:,} instructions an inference, {report.input_instructions:,} for the input rule",
+        *([] if report.cycles is None else [f"about {report.cycles:,} cycles, {ms:.1f} ms, by the model of the core"]),
         f"{report.flash:,} bytes of flash, {report.ram:,} of RAM, {stack}",
     ]
     for line in lines:

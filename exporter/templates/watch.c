@@ -32,7 +32,9 @@ struct region {
     uint64_t *layers;
     uint64_t n_layers, most, fewest; // kernels in a call: most, fewest
     int64_t *difference;             // of executions, between halfwords
-    uint64_t layer;                  // kernels begun in this call
+    int64_t *left, *landed; // jumps from in front of a halfword, and to it
+    uint64_t rom_loads;     // loads from flash
+    uint64_t layer;         // kernels begun in this call
 };
 
 struct watch {
@@ -52,6 +54,7 @@ struct watch {
     uint64_t fault, address, size;
     int64_t active; // region being counted, or -1
     uint64_t back, back_sp;
+    uint64_t expected; // halfword behind the last block of a region
     int64_t reg_flags; // of Thumb: the flags with the state of IT blocks; or 0
     uint64_t wait;     // stop in front of the next hb_port_read
 };
@@ -82,7 +85,8 @@ static void close_region(struct watch *w)
     w->active = -1;
 }
 
-static void open_region(void *uc, struct watch *w, uint8_t mark, uint64_t sp)
+static void open_region(void *uc, struct watch *w, uint8_t mark, uint64_t sp,
+                        uint64_t at)
 {
     for (int64_t i = 0; i < 2; i++) {
         if (w->regions[i].mark & mark) {
@@ -91,6 +95,7 @@ static void open_region(void *uc, struct watch *w, uint8_t mark, uint64_t sp)
             w->regions[i].layer = 0;
             w->back = read_register(uc, w, w->reg_return) & ~UINT32_C(1);
             w->back_sp = sp;
+            w->expected = at;
         }
     }
 }
@@ -132,10 +137,11 @@ void hb_watch_block(void *uc, uint64_t address, uint32_t size, void *user)
     w->stack_low =
         sp >= w->stack_begin && sp < w->stack_low ? sp : w->stack_low;
     if (w->active >= 0 && address == w->back && sp == w->back_sp) {
+        w->regions[w->active].left[w->expected]++; // it returned
         close_region(w);
     }
     if (w->active < 0 && mark & (IS_RUN | IS_INPUT)) {
-        open_region(uc, w, mark, sp);
+        open_region(uc, w, mark, sp, at);
     }
     const uint64_t n = w->before[end] - w->before[at];
     w->total += n;
@@ -149,6 +155,11 @@ void hb_watch_block(void *uc, uint64_t address, uint32_t size, void *user)
         r->layers[layer] += n;
     }
     r->count += n;
+    if (at != w->expected) {
+        r->left[w->expected]++;
+        r->landed[at]++;
+    }
+    w->expected = end;
     r->difference[at]++;
     r->difference[end]--;
 }
@@ -167,6 +178,9 @@ void hb_watch_access(void *uc, int32_t type, uint64_t address, int32_t size,
     for (uint64_t i = 0; i < w->n_ranges; i++) {
         const struct range *r = &w->ranges[i];
         if (address >= r->begin && address + (uint64_t)size <= r->end) {
+            if (!writes && !r->writable && w->active >= 0) {
+                w->regions[w->active].rom_loads++;
+            }
             if (writes && !r->writable) {
                 refuse(uc, w, READ_ONLY, address, (uint64_t)size);
             }
