@@ -13,6 +13,7 @@ from exporter.hostlib import NUMPY_TYPES
 from exporter.image import Image, Options, build
 from exporter.machine import EmulationError, Machine, Marks
 from exporter.verify import Mismatch
+from training.errors import HalfbyteError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +108,30 @@ def emulate(
             "this is a bug of halfbyte, please report it"
         )
     return _report(image, machine, len(images), counts, text, first)
+
+
+def row(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options) -> dict[str, Any]:
+    """A line of a table: what `emulate` finds, or in `note` why it found nothing."""
+    found: Report | None = None
+    note = ""
+    try:
+        found = emulate(folder, chip, images, options)
+    except HalfbyteError as error:
+        reasons = ("does not fit", "not installed")
+        note = next((reason for reason in reasons if reason in str(error)), str(error))
+    keys = (
+        "images",
+        "mismatches",
+        "flash",
+        "ram",
+        "stack",
+        "stack_bound",
+        "instructions",
+        "input_instructions",
+        "cycles",
+    )
+    values = {key: getattr(found, key, None) for key in keys}
+    return {"chip": chip.name, "toolchain": options.toolchain, "optimize": options.optimize, **values, "note": note}
 
 
 def _report(

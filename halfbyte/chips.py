@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 screen = Console(stderr=True)
 WIDTH = 110
 BAR = 30  # characters of the longest bar
+ALL = "all"
+EXPECTED = {"", "does not fit", "not installed"}  # why a chip may have no numbers
 RunFolder = Annotated[Path, typer.Argument(help="Run folder, or a shipped model such as models/mnist-fc-12k.")]
 ChipName = Annotated[str, typer.Option(help="Chip (see: halfbyte chips).")]
 ToolchainName = Annotated[str, typer.Option("--toolchain", help="Compiler: zig (from pip), or gcc (the machine's).")]
@@ -124,7 +128,13 @@ def emulate(
     samples: Samples = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Run a firmware image on an emulated chip; compare every score and every layer. Exit code 1 on a difference."""
+    """Run a firmware image on an emulated chip; compare every score and every layer. Exit code 1 on a difference.
+
+    `all` as --chip, --toolchain or --optimize goes through all of them and prints a row for each.
+    """
+    if ALL in {chip, toolchain, optimize}:
+        _emulate_all(folder, chip, toolchain, optimize, images, as_json)
+        return
     from exporter import emulate as emulator  # noqa: PLC0415
     from exporter.chips import load_chip  # noqa: PLC0415
     from exporter.image import Options, load_graph, test_images  # noqa: PLC0415
@@ -142,6 +152,48 @@ def emulate(
         screen.print(f"first difference: {report.first}", markup=False, highlight=False, soft_wrap=True)
     if report.mismatches:
         raise typer.Exit(1)
+
+
+def _emulate_all(folder: Path, chip: str, toolchain: str, optimize: str, images: int, as_json: bool) -> None:
+    from exporter.chips import chip_names, load_chip  # noqa: PLC0415
+    from exporter.emulate import row  # noqa: PLC0415
+    from exporter.image import Options, load_graph, test_images  # noqa: PLC0415
+    from exporter.toolchain import OPTIMIZE, TOOLCHAINS  # noqa: PLC0415
+
+    load_graph(folder)
+    chosen = ((chip, chip_names()), (toolchain, TOOLCHAINS), (optimize, OPTIMIZE))
+    choices = list(itertools.product(*(every if word == ALL else [word] for word, every in chosen)))
+    x, rows = test_images(folder, images), []
+    with Progress(console=screen) as bars:
+        for name, compiler, level in bars.track(choices, description="emulating"):
+            rows.append(row(folder, load_chip(name), x, Options(compiler, level)))
+    if as_json:
+        print(json.dumps(rows))
+    else:
+        _print_rows([_short(one) for one in rows], right=tuple(_short(rows[0]))[2:-1])
+    if any(one["mismatches"] or one["note"] not in EXPECTED for one in rows):
+        raise typer.Exit(1)
+
+
+def _short(one: dict[str, Any]) -> dict[str, str]:
+    """A row as it is printed: fewer and shorter columns."""
+    return {
+        "chip": one["chip"],
+        "built by": f"{one['toolchain']} -O{one['optimize']}",
+        "images": _cell(one["images"]),
+        "differ": _cell(one["mismatches"]),
+        "flash": _cell(one["flash"]),
+        "RAM": _cell(one["ram"]),
+        "stack": _cell(one["stack"]),
+        "instructions": _cell(one["instructions"]),
+        "input": _cell(one["input_instructions"]),
+        "cycles": _cell(one["cycles"]),
+        "": one["note"],
+    }
+
+
+def _cell(value: object) -> str:
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _print_report(report: Report, clock_hz: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support import one_line
 
+from exporter import emulate as emulator
 from exporter import flash
 from exporter.chips import chip_names, load_chip
 from exporter.fit import fit
@@ -126,3 +127,22 @@ def test_wrong_words_are_one_line_and_exit_code_2(trained, halfbyte):
         assert (code, out) == (2, "")
         last = err.strip().splitlines()[-1]  # a progress bar may stand above it
         assert last.startswith("halfbyte: ")
+
+
+def test_all_chips_are_a_row_each_and_a_chip_that_is_too_small_says_so(trained, halfbyte, monkeypatch):
+    monkeypatch.setattr("exporter.chips.chip_names", lambda: ["ch32v003", "stm32g030"])
+    code, out, err = halfbyte("emulate", str(trained), "--chip", "all", "--images", "1", "--json")
+    assert code == 0, err
+    rows = json.loads(out)
+    assert [(row["chip"], row["mismatches"], row["note"]) for row in rows] == [
+        ("ch32v003", 0, ""),
+        ("stm32g030", 0, ""),
+    ]
+    small = emulator.row(trained, shrunk(load_chip("ch32v003")), images_of(trained, 1), Options())
+    assert small["note"] == "does not fit"
+    assert small["mismatches"] is None
+
+
+def shrunk(chip):
+    memory = tuple(m.model_copy(update={"size": 2048}) for m in chip.memory)
+    return chip.model_copy(update={"memory": memory})
