@@ -44,8 +44,10 @@ class Toolchain:
 def _zig(chip: Chip) -> Toolchain:
     if not find_spec("ziglang"):
         raise HalfbyteError("the compiler ziglang is not installed: pip install 'halfbyte[firmware]'")
-    flags = ("-target", chip.zig.target, f"-mcpu={chip.zig.cpu}", "-g", "-g0")  # symbols, but no slow debug information
-    return Toolchain("zig", (sys.executable, "-m", "ziglang", "cc", *flags), ())
+    target = ("-target", chip.zig.target, f"-mcpu={chip.zig.cpu}")
+    symbols = ("-g", "-g0")  # but no slow debug information
+    loops = ("-mllvm", "-replexitval=never")  # or the end of a loop's counter becomes a division
+    return Toolchain("zig", (sys.executable, "-m", "ziglang", "cc", *target, *symbols, *loops), ())
 
 
 def _gcc(chip: Chip) -> Toolchain:
