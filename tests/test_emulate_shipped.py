@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The models that ship, on the smallest emulated chips."""
+
+from __future__ import annotations
+
+import pytest
+from support import ROOT
+
+from exporter.chips import load_chip
+from exporter.emulate import emulate, row
+from exporter.image import Options, load_graph
+from exporter.verify import random_samples
+
+pytest.importorskip("ziglang", reason="the cross compiler is not installed")
+pytest.importorskip("unicorn", reason="the emulator is not installed")
+
+MODELS = sorted(path.parent for path in (ROOT / "models").glob("*/graph.json"))
+
+
+@pytest.mark.parametrize("name", ["ch32v003", "stm32g030"])  # the others: docs/chips-table.md has the command
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
+def test_a_shipped_model_is_bit_exact_on_small_chips(folder, name):
+    found = row(folder, load_chip(name), random_samples(load_graph(folder), 3), Options())
+    assert found["note"] in {"", "does not fit"}
+    assert found["mismatches"] in {0, None}
+
+
+def test_mnist_fc_12k_with_the_app_fits_16_kb_of_flash_and_2_kb_of_ram():
+    folder = ROOT / "models" / "mnist-fc-12k"
+    report = emulate(folder, load_chip("ch32v003"), random_samples(load_graph(folder), 3), Options())
+    assert report.mismatches == 0
+    assert report.flash <= 16384
+    assert report.ram + report.stack_bound <= 2048
