@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from exporter.ops import Interval
-from training.layers import RAW_TYPES
+from training.formats import RAW_TYPES, SPEC_VERSION
 
 if TYPE_CHECKING:
     from exporter.graph import Graph
@@ -34,5 +34,5 @@ def to_json(graph: Graph, bounds: Bounds) -> str:
         channels = [v.reshape(len(v), -1) for v in (interval.lo, interval.hi)]
         record = {"peak": interval.peak, "lo": channels[0].min(1).tolist(), "hi": channels[1].max(1).tolist()}
         lines.append(f" {json.dumps(name)}: {json.dumps(record, separators=(',', ':'))}")
-    head = f' "spec": 1,\n "digest": "{graph.digest}",\n'
+    head = f' "spec": {SPEC_VERSION},\n "digest": "{graph.digest}",\n'
     return "{\n" + head + ",\n".join(lines) + "\n}\n"

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import numpy as np
 
-from exporter.graph import SPEC_VERSION
 from exporter.plan import ELEMENT_BYTES
 from training.errors import HalfbyteError
+from training.formats import SPEC_VERSION
 
 if TYPE_CHECKING:
     from exporter.bounds import Bounds
@@ -25,42 +25,9 @@ if TYPE_CHECKING:
 
 FIRMWARE = Path(__file__).parent.parent / "firmware"
 KEYWORDS = frozenset(
-    [
-        "auto",
-        "break",
-        "case",
-        "char",
-        "const",
-        "continue",
-        "default",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "extern",
-        "float",
-        "for",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "register",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "typedef",
-        "union",
-        "unsigned",
-        "void",
-        "volatile",
-        "while",
-    ]
+    "auto break case char const continue default do double else enum extern float for goto if inline int "  # noqa: SIM905
+    "long register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
+    "while".split()
 )
 _ENV = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -87,7 +54,21 @@ class Provenance:
 
 
 # words that generated code has a use for, and macros that compilers in GNU mode define
-RESERVED = KEYWORDS | {"x", "scores", "arena", "raw", "max", "asm", "typeof", "linux", "unix", "i386", "vax"}
+RESERVED = KEYWORDS | {
+    "x",
+    "scores",
+    "arena",
+    "raw",
+    "max",
+    "memcpy",
+    "memset",
+    "asm",
+    "typeof",
+    "linux",
+    "unix",
+    "i386",
+    "vax",
+}
 
 # files named so would hide those of the C library or of halfbyte
 FILES = frozenset(
@@ -123,7 +104,7 @@ def kernel_files() -> set[str]:
     return {path.name for folder in ("include", "src") for path in (FIRMWARE / folder).iterdir()}
 
 
-def generate_host(graph: Graph, trace: np.dtype[Any]) -> str:
+def generate_host(graph: Graph, arena_bytes: int, trace: np.dtype[Any]) -> str:
     """The wrapper around a generated source that runs batches and records every tensor, for the host library."""
     offsets = [trace.fields[node.name][1] for node in graph.nodes]  # type: ignore[index]
     raw_type = {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t"}[graph.dtype]
@@ -132,6 +113,9 @@ def generate_host(graph: Graph, trace: np.dtype[Any]) -> str:
         macro=f"HB_{graph.name.upper()}",
         raw_type=raw_type,
         raw_size=int(np.prod(graph.shape)),
+        input_size=int(np.prod(graph.shapes[_last_raw(graph)])),
+        n_scores=int(np.prod(graph.shapes[graph.nodes[-1].name])),
+        arena_bytes=arena_bytes,
         offsets=offsets,
         trace_bytes=trace.itemsize,
     )
@@ -142,6 +126,7 @@ def _context(graph: Graph, bounds: Bounds, plan: Plan, provenance: Provenance) -
     sizes, size_of = _sizes(graph, ids)
     layers = [_layer(index, node, graph, plan, size_of, ids) for index, node in enumerate(graph.nodes)]
     raw_type = {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t"}[graph.dtype]
+    numbers = [str(index) for index in range(len(graph.labels))]  # names that say nothing
     sums = {node.name: bounds[node.name].peak for node in graph.nodes if node.op.out_type == "int32_t"}
     return {
         "name": graph.name,
@@ -154,7 +139,7 @@ def _context(graph: Graph, bounds: Bounds, plan: Plan, provenance: Provenance) -
         "raw_size": int(np.prod(graph.shape)),
         "input_size": int(np.prod(graph.shapes[_last_raw(graph)])),
         "n_scores": int(np.prod(graph.shapes[graph.nodes[-1].name])),
-        "labels": [_ascii(label) for label in graph.labels],
+        "labels": [] if list(graph.labels) == numbers else [_ascii(label) for label in graph.labels],
         "weight_bytes": graph.weight_bytes,
         "arena_bytes": plan.arena_bytes,
         "sums": {ids[name].upper(): peak for name, peak in sums.items()},
@@ -193,11 +178,11 @@ def _last_raw(graph: Graph) -> str:
 
 
 def _sizes(graph: Graph, ids: dict[str, str]) -> tuple[dict[str, int], dict[str, str]]:
-    """Named sizes (SIZE_FC1: 64), and the name of every tensor's size; one as large as its input shares the name."""
+    """Named sizes (SIZE_FC1: 64), and the name of every tensor's size; one made in place shares that of its input."""
     sizes: dict[str, int] = {}
     size_of = {"raw": "SIZE_INPUT"}  # unless a resize gives the input its size
     for node in graph.nodes:
-        if node.op.out_shape(graph.shapes[node.input]) == graph.shapes[node.input]:
+        if node.op.in_place:  # element by element
             size_of[node.name] = size_of[node.input]
         else:
             size_of[node.name] = "SIZE_INPUT" if node.op.raw else f"SIZE_{ids[node.name].upper()}"

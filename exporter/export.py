@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from exporter.graph import Graph
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Exported:
     """A network as C, in `folder`, with the module it was made from. Made by `export`."""
 
@@ -40,18 +40,22 @@ class Exported:
     plan: Plan
     folder: Path
 
+    def __repr__(self) -> str:
+        size = f"{len(self.graph.nodes)} operations, {self.graph.weight_bytes} bytes"
+        return f"Exported({self.graph.name!r}, {size}, {str(self.folder)!r})"
+
     @cached_property
     def library(self) -> HostLibrary:
         """The C, compiled for this machine at first use."""
-        return HostLibrary(self.graph, self.folder / "c")
+        return HostLibrary(self.graph, self.plan.arena_bytes, self.folder / "c")
 
     def scores(self, x: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
         """Scores of raw samples by the compiled C.  # (n, *shape) -> (n, n_scores)"""
-        return self.library.run(_as_array(x))
+        return self.library.run(_as_array(x)).scores
 
-    def predict(self, x: npt.NDArray[np.integer]) -> npt.NDArray[np.intp]:
+    def predict(self, x: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
         """Class of every raw sample by the compiled C: the largest score, the lowest index on a tie.  # (n,)"""
-        return self.scores(x).argmax(axis=1)
+        return self.library.run(_as_array(x)).classes
 
     def compare(
         self, x: npt.NDArray[np.integer], *, labels: npt.NDArray[np.integer] | None = None, random: int = 0

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.ops import OPS, Op, Shape
 from training.errors import HalfbyteError
+from training.formats import SPEC_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-SPEC_VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +32,7 @@ NUMPY_TYPES = {"uint8_t": np.uint8, "int8_t": np.int8, "int32_t": np.int32}
 def find_compiler() -> list[str]:
     """$CC, or the machine's own compiler, or the one that pip installed (ziglang); HalfbyteError without any."""
     if os.environ.get("CC"):
-        return os.environ["CC"].split()
+        return shlex.split(os.environ["CC"])
     for name in ("cc", "gcc", "clang"):
         if path := shutil.which(name):
             return [path]
@@ -52,33 +54,48 @@ def trace_dtype(graph: Graph) -> np.dtype[Any]:
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": -(-offset // 4) * 4})
 
 
+@dataclass(frozen=True, eq=False)
+class HostRun:
+    """What the C made of n samples: scores (n, n_scores) and classes (n,) int32, and a record of every tensor (n,)."""
+
+    scores: npt.NDArray[np.int32]
+    classes: npt.NDArray[np.int32]
+    trace: npt.NDArray[Any] | None
+
+
 class HostLibrary:
     """The compiled network. `folder` holds the files that `generate` made; they are compiled as they lie there."""
 
-    def __init__(self, graph: Graph, folder: Path, flags: tuple[str, ...] = ("-O2",)) -> None:
+    def __init__(self, graph: Graph, arena_bytes: int, folder: Path, flags: tuple[str, ...] = ("-O2",)) -> None:
         self.graph = graph
         self.trace = trace_dtype(graph)
         with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
-            library = _compile(graph, self.trace, folder, Path(scratch), flags)
+            library = _compile(generate_host(graph, arena_bytes, self.trace), folder, Path(scratch), flags)
             self._ffi = cffi.FFI()
-            self._ffi.cdef("void hb_host_batch(int32_t *, uint8_t *, const void *, size_t);")
-            self._library = self._ffi.dlopen(str(library))
+            self._ffi.cdef("void hb_host_batch(int32_t *, int32_t *, uint8_t *, const void *, size_t);")
+            try:
+                self._library = self._ffi.dlopen(str(library))
+            except OSError:
+                raise HalfbyteError(f"the C in {folder} lacks a kernel or cannot be loaded; export it again") from None
 
-    def run(self, raw: npt.NDArray[np.integer], *, trace: bool = False) -> npt.NDArray[Any]:
-        """Scores (n, n_scores) int32 of raw samples (n, *shape); with `trace` a record array of every tensor (n,)."""
-        raw = self._checked(raw)
+    def run(self, raw: npt.NDArray[np.integer], *, trace: bool = False) -> HostRun:
+        """Run raw samples (n, *shape); with `trace`, record every tensor."""
+        raw = self.checked(raw)
         scores = np.empty((len(raw), *self.graph.shapes[self.graph.nodes[-1].name]), np.int32)
+        classes = np.empty(len(raw), np.int32)
         record = np.zeros(len(raw), self.trace) if trace else None
         pointer = self._ffi.NULL if record is None else self._ffi.cast("uint8_t *", record.ctypes.data)
         self._library.hb_host_batch(
             self._ffi.cast("int32_t *", scores.ctypes.data),
+            self._ffi.cast("int32_t *", classes.ctypes.data),
             pointer,
             self._ffi.cast("void *", raw.ctypes.data),
             len(raw),
         )
-        return scores if record is None else record
+        return HostRun(scores, classes, record)
 
-    def _checked(self, raw: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    def checked(self, raw: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        """The samples as the C takes them; HalfbyteError where shape or type do not fit."""
         raw = np.asarray(raw)
         dtype = np.dtype(self.graph.dtype)
         if raw.shape[1:] != self.graph.shape:
@@ -88,11 +105,11 @@ class HostLibrary:
         return np.ascontiguousarray(raw, dtype)
 
 
-def _compile(graph: Graph, trace: np.dtype[Any], folder: Path, scratch: Path, flags: tuple[str, ...]) -> Path:
+def _compile(host: str, folder: Path, scratch: Path, flags: tuple[str, ...]) -> Path:
     wrapper = scratch / "hb_host.c"  # no model may be called so
-    wrapper.write_text(generate_host(graph, trace), encoding="utf-8")
+    wrapper.write_text(host, encoding="utf-8")
     sources = [str(p) for p in sorted(folder.glob("hb_*.c"))]
-    library = scratch / f"{graph.name}.so"
+    library = scratch / "hb_host.so"
     command = [
         *find_compiler(),
         *STRICT,
@@ -112,6 +129,7 @@ def _compile(graph: Graph, trace: np.dtype[Any], folder: Path, scratch: Path, fl
             f"cannot run the C compiler '{command[0]}': {error.strerror}; set CC or install gcc"
         ) from None
     if result.returncode:
-        first = next((line for line in result.stderr.splitlines() if "error" in line), result.stderr.strip()[:200])
+        said = result.stderr.strip()[:200] or f"'{command[0]}' exits with {result.returncode} and says nothing"
+        first = next((line for line in result.stderr.splitlines() if "error" in line), said)
         raise HalfbyteError(f"the C in {folder} does not compile: {first}")
     return library

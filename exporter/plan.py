@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from training.formats import SPEC_VERSION
+
 if TYPE_CHECKING:
     from exporter.graph import Graph, Node
 
@@ -45,7 +47,7 @@ class Plan:
     def to_json(self, graph: Graph) -> str:
         """One tensor to a line."""
         places = ",\n".join(f"  {json.dumps(name)}: {json.dumps(asdict(p))}" for name, p in self.places.items())
-        head = f' "spec": 1,\n "digest": "{graph.digest}",\n "arena_bytes": {self.arena_bytes},\n'
+        head = f' "spec": {SPEC_VERSION},\n "digest": "{graph.digest}",\n "arena_bytes": {self.arena_bytes},\n'
         return "{\n" + head + f' "places": {{\n{places}\n }}\n}}\n'
 
 

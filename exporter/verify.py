@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Tensors = dict[str, npt.NDArray[np.int64]]
     TorchRun = Callable[[npt.NDArray[np.integer]], Tensors]
 
+RETURNED, CLASS = "(scores)", "(class)"  # what a caller of the C sees; no module can be called so
 CHUNK = 2000  # samples at a time, to bound memory
 
 
@@ -101,20 +102,30 @@ def compare(
     labels: npt.NDArray[np.integer] | None = None,
     random: int = 0,
 ) -> Report:
-    """Compare every tensor for all samples, and for `random` more that are made up. Labels give the accuracy."""
-    counts = dict.fromkeys((node.name for node in graph.nodes), 0)
+    """Compare every tensor for all samples, and for `random` more that are made up. Labels give the accuracy.
+
+    Compared besides: the scores that the C returns, and the class that hb_argmax makes of them.
+    """
+    samples = library.checked(samples)
+    last = graph.nodes[-1].name
+    counts = dict.fromkeys([*(node.name for node in graph.nodes), RETURNED, CLASS], 0)
     first: Mismatch | None = None
     correct = 0
     made_up = random_samples(graph, random)
     for start, chunk in _chunks(samples, made_up):
         expected = reference.run(graph, chunk)
-        record = library.run(chunk, trace=True)
-        actual = {"C": {name: record[name] for name in counts}, "PyTorch": torch_run(chunk)}
+        by_c, by_torch = library.run(chunk, trace=True), torch_run(chunk)
+        assert by_c.trace is not None
+        traced = {node.name: by_c.trace[node.name] for node in graph.nodes}
+        actual = {
+            "C": {**traced, RETURNED: by_c.scores, CLASS: by_c.classes},
+            "PyTorch": {**by_torch, RETURNED: by_torch[last], CLASS: by_torch[last].argmax(axis=1)},
+        }
+        expected |= {RETURNED: expected[last], CLASS: expected[last].argmax(axis=1)[:, None]}
         found = _differences(expected, actual, counts, start)
         first = first or found
         if labels is not None and start < len(samples):
-            scores = record[graph.nodes[-1].name]
-            correct += int((scores.argmax(1) == labels[start : start + len(chunk)]).sum())
+            correct += int((by_c.classes == labels[start : start + len(chunk)]).sum())
     accuracy = None if labels is None or not len(samples) else 100 * correct / len(samples)
     layers = tuple(
         LayerReport(
@@ -126,6 +137,10 @@ def compare(
             mismatches=counts[node.name],
         )
         for node in graph.nodes
+    )
+    layers += (
+        LayerReport(RETURNED, "run", "-", graph.shapes[last], 0, counts[RETURNED]),
+        LayerReport(CLASS, "argmax", "-", (1,), 0, counts[CLASS]),
     )
     mismatches = sum(counts.values())
     return Report(

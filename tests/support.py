@@ -13,13 +13,20 @@ import numpy as np
 import torch
 from torch import nn
 
-from exporter.hostlib import STRICT
+from exporter.export import Exported
+from exporter.hostlib import STRICT, HostLibrary
 from training.layers import BitLinear, Input
 
 ROOT = Path(__file__).parent.parent
 WERROR = (*STRICT, "-Werror")
 INT32 = (-(2**31), 2**31 - 1)
 RANGES = ((0, 127), (-127, 127), (0, 15), (-15, 15))  # of activations
+
+
+def compile_with(exported: Exported, *flags: str) -> None:
+    """Let the C of an export be compiled as it now lies in its folder, with these flags."""
+    library = HostLibrary(exported.graph, exported.plan.arena_bytes, exported.folder / "c", flags)
+    exported.__dict__["library"] = library
 
 
 def read_vectors(path: Path) -> list[dict[str, Any]]:

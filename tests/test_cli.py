@@ -80,7 +80,9 @@ def test_verify_prints_one_json_object_with_every_layer(halfbyte, run_folder):
     assert report["mismatches"] == 0
     assert 50 < report["accuracy"] <= 100
     assert report["weight_bytes"] == 64 * 48 // 2 + 48 * 32 // 2 + 32 * 10 // 2
-    assert [layer["op"] for layer in report["layers"]] == ["input_shift", *["linear", "maxshift"] * 2, "linear"]
+    assert [layer["op"] for layer in report["layers"]] == [
+        "input_shift", *["linear", "maxshift"] * 2, "linear", "run", "argmax",
+    ]  # fmt: skip
     assert {"name", "op", "format", "mismatches"} <= set(report["layers"][0])
 
 

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from training.clip import CLIPS, gaussian_ratio, octav, proportional
+from training.clip import CLIPS, GAUSSIAN_RATIO, find_gaussian_ratio, octav, proportional
 from training.formats import FORMATS, Format
 from training.layers import BitLinear, freeze_clip
 from training.quantize import nearest_level
@@ -87,7 +89,7 @@ def test_a_scale_is_a_function_of_the_weights_and_follows_their_size_exactly(fmt
 def test_the_proportional_scale_is_right_for_normal_weights(fmt: Format):
     w = draws("gauss", 20_000)
     assert error(w, proportional(w[None], fmt), fmt) <= (1.2 if fmt.name == "int8" else 1.05) * best_error(w, fmt)
-    assert gaussian_ratio(fmt) > 0
+    assert math.isclose(find_gaussian_ratio(fmt), GAUSSIAN_RATIO[fmt.name], rel_tol=1e-6)
 
 
 @all_formats

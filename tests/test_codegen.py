@@ -15,13 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support import WERROR, named, network
+from support import WERROR, compile_with, named, network
 
 from exporter.bounds import find_bounds
 from exporter.codegen import Provenance, generate
 from exporter.export import Exported, export
 from exporter.graph import Graph, Node
-from exporter.hostlib import HostLibrary
 from exporter.ops import AddBias, InputShift, Linear, MulShift, Shift
 from exporter.plan import make_plan
 from exporter.verify import random_samples
@@ -171,7 +170,7 @@ def test_the_header_can_be_included_from_cpp(tmp_path):
 def test_modules_may_have_any_name(tmp_path):
     layers = {name: BitLinear(4, 4) for name in HARD_NAMES}
     exported = export(named(input=Input((4,)), **layers, last=BitLinear(4, 3, requant=None)), "net", out=tmp_path)
-    exported.__dict__["library"] = HostLibrary(exported.graph, tmp_path / "c", ("-O0", "-Werror"))
+    compile_with(exported, "-O0", "-Werror")
     assert exported.verify(random_samples(exported.graph, 20)).mismatches == 0
     for compiler in COMPILERS:
         result = build(tmp_path, compiler, "-O0")
@@ -181,13 +180,13 @@ def test_modules_may_have_any_name(tmp_path):
 @pytest.mark.parametrize("name", ["host", "level", "argmax", "int8_t", "N", "mnist-fc-12k", "a" * 60])
 def test_models_may_have_any_name_that_c_can_hold(name, tmp_path):
     exported = export(network(8, 5, 3), name, out=tmp_path)
-    exported.__dict__["library"] = HostLibrary(exported.graph, tmp_path / "c", ("-O0", "-Werror"))
+    compile_with(exported, "-O0", "-Werror")
     assert exported.verify(random_samples(exported.graph, 9)).mismatches == 0
 
 
 def test_a_network_of_a_single_layer_uses_no_arena(tmp_path):
     exported = export(named(input=Input((8,)), fc=BitLinear(8, 3, requant=None)), "net", out=tmp_path)
-    exported.__dict__["library"] = HostLibrary(exported.graph, tmp_path / "c", ("-O0", "-Werror"))
+    compile_with(exported, "-O0", "-Werror")
     assert exported.verify(random_samples(exported.graph, 20)).mismatches == 0
     assert build(tmp_path, COMPILERS[0]).returncode == 0
 

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from support import named, network
+from support import compile_with, named, network
 
 from exporter import ops
 from exporter.export import Exported, export
 from exporter.graph import read_graph
-from exporter.hostlib import HostLibrary
 from exporter.pack import unpack
 from exporter.verify import Report, VerificationError, random_samples
 from training import requant
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 def compare(exported: Exported, count: int = 60) -> Report:
     """With the C as it now lies in the folder."""
-    exported.__dict__["library"] = HostLibrary(exported.graph, exported.folder / "c", ("-O0",))
+    compile_with(exported, "-O0")
     return exported.compare(random_samples(exported.graph, count))
 
 
@@ -278,3 +277,42 @@ def test_a_graph_read_again_is_the_same_to_the_byte(tmp_path):
     everything(tmp_path)
     path = tmp_path / "graph.json"
     assert read_graph(path).to_json().encode() == path.read_bytes()
+
+
+def test_a_class_that_is_not_that_of_the_largest_score_is_noticed(tmp_path):
+    exported = export(network(8, 5, 4), "net", out=tmp_path)
+    argmax = tmp_path / "c" / "hb_argmax.c"
+    text = argmax.read_text()
+    broken = text.replace("return best", "return 3")
+    assert broken != text
+    argmax.write_text(broken)
+    report = compare(exported)
+    assert report.first.layer == "(class)"
+    assert report.first.source == "C"
+
+
+def test_scores_that_change_behind_the_last_layer_are_noticed(tmp_path):
+    exported = export(network(8, 5, 4), "net", out=tmp_path)
+    source = tmp_path / "c" / "net.c"
+    head, brace, tail = source.read_text().rpartition("}")
+    source.write_text(f"{head}    scores[3] += 1;\n{brace}{tail}")
+    report = compare(exported)
+    assert report.first.layer == "(scores)"
+    assert report.first.index == (3,)
+    assert report.first.actual == report.first.expected + 1
+
+
+@pytest.mark.parametrize("macro", ["RAW_SIZE", "INPUT_SIZE", "SCORES", "ARENA_BYTES"])
+def test_a_size_that_is_not_that_of_the_network_does_not_compile(macro, tmp_path):
+    exported = export(network(8, 5, 4), "net", out=tmp_path)
+    header = tmp_path / "c" / "net.h"
+    header.write_text(re.sub(rf"(#define HB_NET_{macro}) \d+", r"\1 4000", header.read_text()))
+    with pytest.raises(HalfbyteError, match="export it again"):
+        compare(exported)
+
+
+def test_a_kernel_that_is_missing_is_one_line(tmp_path):
+    exported = export(network(8, 5, 4), "net", out=tmp_path)
+    (tmp_path / "c" / "hb_maxshift.c").unlink()
+    with pytest.raises(HalfbyteError, match="lacks a kernel"):
+        compare(exported)

@@ -14,10 +14,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from strategies import seeds
-from support import ROOT, network
+from support import ROOT, compile_with, network
 
 from exporter.export import Exported, export
-from exporter.hostlib import HostLibrary
 from exporter.lower import lower
 from exporter.randomnet import MAX_DEPTH, MAX_WIDTH, random_network
 from exporter.verify import random_samples
@@ -27,7 +26,7 @@ from training.layers import BitLinear, Input
 
 def compiled(exported: Exported, *flags: str) -> Exported:
     """The same, its C compiled with those flags."""
-    exported.__dict__["library"] = HostLibrary(exported.graph, exported.folder / "c", flags)
+    compile_with(exported, *flags)
     return exported
 
 
@@ -39,7 +38,7 @@ def test_every_integer_of_a_random_network_is_the_same_three_times(seed):
     assert report.first is None, str(report.first)
     assert report.mismatches == 0
     assert report.images == 24
-    assert len(report.layers) == len(exported.graph.nodes)
+    assert len(report.layers) == len(exported.graph.nodes) + 2  # and the scores and the class a caller sees
 
 
 def test_random_networks_use_everything_there_is():
@@ -81,11 +80,12 @@ import numpy as np
 from exporter import reference
 from exporter.graph import read_graph
 from exporter.hostlib import HostLibrary
+from exporter.plan import make_plan
 flags = ("-O1", "-g", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 for folder in map(Path, sys.argv[1:]):
     graph = read_graph(folder / "graph.json")
     samples = np.load(folder / "samples.npy")
-    record = HostLibrary(graph, folder / "c", flags).run(samples, trace=True)
+    record = HostLibrary(graph, make_plan(graph).arena_bytes, folder / "c", flags).run(samples, trace=True).trace
     for name, tensor in reference.run(graph, samples).items():
         assert np.array_equal(record[name], tensor), name
 print("clean", len(sys.argv) - 1)

@@ -14,11 +14,10 @@ from torch import Tensor, nn
 
 from training import files
 from training.errors import HalfbyteError
+from training.formats import SPEC_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-SPEC_VERSION = 1
 
 
 def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:

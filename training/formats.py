@@ -15,6 +15,9 @@ import numpy.typing as npt
 
 from training.errors import HalfbyteError
 
+SPEC_VERSION = 1  # of SPEC.md: any change to an integer is a new one
+RAW_TYPES = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-32768, 32767)}  # what can enter a network (SPEC 2)
+
 
 @dataclass(frozen=True)
 class Format:

@@ -17,13 +17,12 @@ from torch.nn import functional
 
 from training.clip import CLIPS
 from training.errors import HalfbyteError
-from training.formats import get_format
+from training.formats import RAW_TYPES, get_format
 from training.quantize import fake_quantize, nearest_level
 from training.requant import NORMS, REQUANTS, Requant, activation_range
 
 REFRESH_CLIP = 16  # training steps between two updates of a clip scale that is not frozen
 TYPICAL_ACTIVATION = 40.0  # root mean square of an 8-bit activation, good enough to start from
-RAW_TYPES = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-32768, 32767)}
 
 
 def area_weights(n_in: int, n_out: int) -> np.ndarray:
