@@ -107,17 +107,22 @@ def _check_ends(nodes: list[Node], width: int) -> None:
 
 
 def _check_shapes(model: nn.Module, graph: Graph, taps: dict[str, Tap]) -> None:
-    """Two samples through PyTorch: every tensor has the shape the graph says, so that no reshape mixes samples."""
+    """A few samples through PyTorch: every tensor has the shape the graph says, so that no reshape mixes samples."""
+    for count in (2, 3):
+        _check_shapes_of(count, model, graph, taps)
+
+
+def _check_shapes_of(count: int, model: nn.Module, graph: Graph, taps: dict[str, Tap]) -> None:
     try:
-        tensors = tapped_run(model, taps, np.zeros((2, *graph.shape), graph.dtype))
+        tensors = tapped_run(model, taps, np.zeros((count, *graph.shape), graph.dtype))
     except (RuntimeError, IndexError) as error:
         reason = str(error).splitlines()[0]
         raise HalfbyteError(f"{_kind(model)}: forward() fails on samples of shape {graph.shape}: {reason}") from None
     for node in graph.nodes:
-        found, expected = tensors[node.name].shape, (2, *graph.shapes[node.name])
+        found, expected = tensors[node.name].shape, (count, *graph.shapes[node.name])
         if found != expected:
             raise HalfbyteError(
-                f"{node.name}: forward() makes {found} of 2 samples, expected {expected}; put nn.Flatten() in front"
+                f"{node.name}: forward() makes {found} of {count} samples, not {expected}; put nn.Flatten() in front"
             )
 
 

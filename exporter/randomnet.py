@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.formats import FORMATS
-from training.layers import RAW_TYPES, BitLayer, BitLinear, Input
+from training.formats import FORMATS, RAW_TYPES
+from training.layers import BitLayer, BitLinear, Input
 from training.requant import REQUANTS, MulShift, Shift, activation_range
 
 MAX_DEPTH = 5

@@ -68,11 +68,14 @@ def _verified(folder: Path, digest: str) -> dict[str, Any] | None:
 
 def layer_table(description: dict[str, Any]) -> Table:
     """The layers, for the terminal."""
-    table = Table(title=f"{description['name']}: {description['about']}", title_justify="left", box=None)
-    for column in COLUMNS:
-        table.add_column(column, justify="left" if column in ("name", "op", "format", "shape") else "right")
+    title = f"{description['name']}: {description['about']}"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+    columns = [column for column in COLUMNS if column != "weights"]  # 80 columns are enough for the rest
+    for column in columns:
+        left = column in ("name", "op", "format", "shape")
+        table.add_column(column, justify="left" if left else "right", no_wrap=left)
     for layer in description["layers"]:
-        table.add_row(*(_cell(layer[column]) for column in COLUMNS))
+        table.add_row(*(_cell(layer[column]) for column in columns))
     return table
 
 
@@ -106,7 +109,7 @@ def write_report(folder: Path) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401 (a number, a text, a shape or nothing)
-    if value is None or value == 0:
+    if value is None:
         return "-"
     if isinstance(value, list):
         return " x ".join(map(str, value))

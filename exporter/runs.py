@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +111,7 @@ def verify_run(
     if not 1 <= count <= len(test.y):
         raise HalfbyteError(f"--images {count}: the test set of {run.recipe.data} has {len(test.y)} images")
     progress("compiling the C")
-    exported.library  # noqa: B018 (compiled at first use)
+    _ = exported.library  # compiled at first use
     progress(f"comparing {count} images, layer by layer")
     report = exported.compare(test.x[:count], labels=test.y[:count], random=random)
     if report.mismatches == 0 and count == len(test.y):
@@ -119,14 +120,24 @@ def verify_run(
 
 
 def _record(run: Run, exported: Exported, report: Report) -> None:
-    """Write verified.json, and put the result into the head of the C, if that is as it was generated."""
-    digest = exported.graph.digest
-    before = _sources(exported, _provenance(run, digest))
-    write_text(run.folder / "verified.json", json.dumps(report.to_json(), indent=1) + "\n")
-    for file, text in _sources(exported, _provenance(run, digest)).items():
+    """Put the result into the head of the C, if that is as it was generated; write verified.json."""
+    before = _sources(exported, _provenance(run, exported.graph.digest))
+    after = _sources(exported, Provenance(run.command, report.accuracy, report.images, report.images))
+    for file, text in after.items():
         path = run.folder / "c" / file
         if text != before[file] and path.read_text(encoding="utf-8") == before[file]:
             write_text(path, text)
+    record = {**report.to_json(), "c_sha256": _c_sha256(run.folder)}
+    write_text(run.folder / "verified.json", json.dumps(record, indent=1) + "\n")
+
+
+def _c_sha256(folder: Path) -> str:
+    """Of the names and contents of all files of c/: what was compared is what lies there."""
+    digest = hashlib.sha256()
+    for path in sorted((folder / "c").glob("*")):
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _sources(exported: Exported, provenance: Provenance) -> dict[str, str]:
@@ -134,12 +145,14 @@ def _sources(exported: Exported, provenance: Provenance) -> dict[str, str]:
 
 
 def read_verified(folder: Path, digest: str) -> dict[str, Any] | None:
-    """The record of a full comparison of this very network, if there is one."""
+    """The record of a full comparison of this very network and of the C as it lies there, if there is one."""
     try:
         record: dict[str, Any] = json.loads((folder / "verified.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        same = record["digest"] == digest and record["c_sha256"] == _c_sha256(folder)
+        numbers = [record[key] for key in ("images", "random", "mismatches", "accuracy")]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return record if record.get("digest") == digest else None
+    return record if same and all(isinstance(number, int | float) for number in numbers) else None
 
 
 def _provenance(run: Run, digest: str) -> Provenance:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from halfbyte import __version__
@@ -40,6 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 CTRL_C = 130
+PIPE_WIDTH = 160  # columns where standard output is no terminal
 screen = Console(stderr=True)  # progress, tables, errors
 RunFolder = Annotated[Path, typer.Argument(help="Run folder, or a shipped model such as models/mnist-fc-12k.")]
 RecipeName = Annotated[str, typer.Argument(help="Name of a recipe (see: halfbyte recipes), or a .toml file.")]
@@ -53,6 +55,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 
 
 app.add_typer(bench, name="bench")
+
+
+def _paper() -> Console:
+    """Standard output: as wide as the terminal, or wide enough to be searched."""
+    console = Console()
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=PIPE_WIDTH)
 
 
 def _print_version(wanted: bool) -> None:
@@ -114,7 +122,7 @@ def show(folder: RunFolder, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(description))
         return
-    console = Console()
+    console = _paper()
     console.print(report.layer_table(description))
     for line in report.summary(description):
         console.print(line, highlight=False, soft_wrap=True)
@@ -129,12 +137,13 @@ def recipes(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(rows))
         return
-    table = Table(box=None)
-    for key in rows[0]:
-        table.add_column(key)
+    shown = ("recipe", "data", "layers", "format", "about")
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for key in shown:
+        table.add_column(key, no_wrap=key != "about", overflow="fold")
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console().print(table)
+        table.add_row(*(row[key] for key in shown))
+    _paper().print(table)
 
 
 @app.command()
@@ -153,7 +162,7 @@ def demo(out: Out = None, epochs: Annotated[int, typer.Option(min=1, help="Epoch
     seed = 1
     folder = out or _unused(Path("runs") / "demo")
     run(recipe, out=folder, seed=seed, sets=[f"train.epochs={epochs}"])
-    Console().print(_demo_table(folder))
+    _paper().print(_demo_table(folder))
 
 
 def _unused(folder: Path) -> Path:
@@ -195,7 +204,7 @@ def main() -> None:
             raise
         _leave(_one_line(error), 2)
     if code == CTRL_C:
-        _leave("stopped by Ctrl-C; a training run goes on with --resume", CTRL_C)
+        _leave("stopped by Ctrl-C", CTRL_C)
     sys.exit(code)
 
 
@@ -203,8 +212,8 @@ def _one_line(error: Exception) -> str:
     """What the user reads of an error."""
     if isinstance(error, HalfbyteError):
         return str(error)
-    if hasattr(error, "format_message"):  # click's own: wrong options and arguments
-        return f"{error.format_message()} (see --help)"
+    if hasattr(error, "format_message"):  # click's own: wrong options and arguments; empty where it printed the help
+        return error.format_message() and f"{error.format_message()} (see --help)"
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is not installed: pip install 'halfbyte[train]'"
     if isinstance(error, OSError):
@@ -213,7 +222,8 @@ def _one_line(error: Exception) -> str:
 
 
 def _leave(message: str, code: int) -> None:
-    screen.print(f"halfbyte: {message}", markup=False, highlight=False, soft_wrap=True)
+    if message:
+        screen.print(f"halfbyte: {message}", markup=False, highlight=False, soft_wrap=True)
     sys.exit(code)
 
 
@@ -232,16 +242,16 @@ def _recipe_row(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _refuse(model: nn.Module) -> None:
+def _refuse(model: nn.Module, name: str) -> None:
     """HalfbyteError where the network could not be exported, before any time is spent on it."""
     from exporter.export import prepare  # noqa: PLC0415
 
-    prepare(model)
+    prepare(model, name)
 
 
-def _warn(model: nn.Module) -> None:
+def _warn(model: nn.Module, name: str) -> None:
     try:
-        _refuse(model)
+        _refuse(model, name)
     except HalfbyteError as error:
         screen.print(f"note: this network trains, but cannot be exported: {error}", markup=False, soft_wrap=True)
 
@@ -254,9 +264,22 @@ def _new_folder(folder: Path) -> Iterator[None]:
         raise HalfbyteError(f"{folder} cannot be written; choose another --out")
     try:
         yield
+    except KeyboardInterrupt:
+        if (folder / "resume.safetensors").is_file():
+            screen.print(f"{folder}: go on with --resume", markup=False, highlight=False, soft_wrap=True)
+        raise
     finally:
         with suppress(OSError):  # not empty: as it should be
             folder.rmdir()
+
+
+@contextmanager
+def closing_bar(bars: Progress) -> Iterator[Progress]:
+    """Leave a progress bar that may have been started in a clean state."""
+    try:
+        yield bars
+    finally:
+        bars.stop()
 
 
 def _train(
@@ -265,10 +288,8 @@ def _train(
     seed: int | None,
     sets: list[str],
     resume: bool,
-    check: Callable[[nn.Module], None],
+    check: Callable[[nn.Module, str], None],
 ) -> Path:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
     from training import loop, plots  # noqa: PLC0415
     from training.recipe import load_recipe  # noqa: PLC0415
 
@@ -278,12 +299,13 @@ def _train(
     _check_folder(folder, resume)
     columns = ("{task.description}", "{task.fields[status]}")
     bar = TextColumn(columns[0]), BarColumn(None), TextColumn(columns[1]), TimeRemainingColumn()
-    with _new_folder(folder), Progress(*bar, console=screen) as bars:
+    with _new_folder(folder), closing_bar(Progress(*bar, console=screen)) as bars:
         task = bars.add_task(f"{recipe.name} seed {recipe.train.seed}", total=recipe.train.epochs, status="")
         done = 0
 
         def progress(event: Epoch | float) -> None:
             nonlocal done
+            bars.start()  # not before there is something to show
             if isinstance(event, float):
                 bars.update(task, completed=done + event)
                 return
@@ -293,7 +315,9 @@ def _train(
             bars.update(task, completed=done, status=status)
 
         command = _command(name, sets, recipe)
-        model = loop.train(recipe, folder, command=command, resume=resume, check=check, progress=progress)
+        model = loop.train(
+            recipe, folder, command=command, resume=resume, check=lambda m: check(m, recipe.name), progress=progress
+        )
     plots.plot_run(folder, model)
     return folder
 
@@ -366,7 +390,7 @@ def _print_report(report: Report) -> None:
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for layer in report.layers:
         table.add_row(layer.name, layer.op, layer.format, f"{layer.weight_bytes:,}", str(layer.mismatches))
-    console = Console()
+    console = _paper()
     console.print(table)
     console.print(
         f"{report.name}: {report.images:,} test images and {report.random} random ones, "

@@ -7,15 +7,17 @@ import re
 from collections import OrderedDict
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from exporter.export import Exported
 from exporter.hostlib import STRICT, HostLibrary
 from training.layers import BitLinear, Input
+
+if TYPE_CHECKING:
+    from exporter.export import Exported
 
 ROOT = Path(__file__).parent.parent
 WERROR = (*STRICT, "-Werror")

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -226,3 +228,23 @@ def test_a_wrong_option_of_a_layer_is_named_with_the_right_ones(options, message
 def test_a_wrong_option_of_the_input_is_named(options, message):
     with pytest.raises(HalfbyteError, match=message):
         Input((4, 4), **options)
+
+
+@pytest.mark.parametrize("clip", ["octav", "proportional", "learned"])
+def test_what_is_saved_in_the_middle_of_training_is_what_eval_would_be(clip):
+    model = network(12, 9, 4, clip=clip, last={"clip": clip}).train()
+    optimizer = torch.optim.SGD(model.parameters(), 0.5)
+    x = torch.randint(0, 128, (16, 12), dtype=torch.uint8)
+    for _ in range(5):
+        optimizer.zero_grad()
+        model(x).square().sum().backward()
+        optimizer.step()
+    saved = copy.deepcopy(model.state_dict())
+    loaded = network(12, 9, 4, clip=clip, last={"clip": clip}).eval()
+    loaded.load_state_dict(saved)
+    assert torch.equal(loaded(x), model.eval()(x))
+
+
+def test_fractions_are_no_raw_values():
+    with pytest.raises(HalfbyteError, match="got fractions"):
+        Input((2,)).eval()(torch.tensor([[0.5, 1.0]]))

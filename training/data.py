@@ -294,7 +294,19 @@ def _from_npz(path: Path, file: Any, *, test: bool) -> Dataset:  # noqa: ANN401 
             raise HalfbyteError(f"{path}: y_test has class {y_test.max()}, y has only 0 to {len(labels) - 1}")
         return Dataset(_inputs(path, "x_test", file["x_test"], len(y_test)), y_test, labels)
     whole = Dataset(_inputs(path, "x", file["x"], len(y)), y, labels)
+    if "x_test" in keys:
+        _same_kind(path, whole.x)
     return whole if "x_test" in keys else _hold_out(path, whole, test=test)
+
+
+def _same_kind(path: Path, x: npt.NDArray[Any]) -> None:
+    """HalfbyteError where x_test is of another type or shape than x; reads its header alone, none of its values."""
+    with zipfile.ZipFile(path) as archive, archive.open("x_test.npy") as stream:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(stream)
+    if shape[1:] != x.shape[1:] or dtype.newbyteorder("=") != x.dtype:
+        raise HalfbyteError(f"{path}: x_test is {dtype} {shape}, but x is {x.dtype} {x.shape}; make them alike")
 
 
 def _hold_out(path: Path, whole: Dataset, *, test: bool) -> Dataset:

@@ -77,7 +77,7 @@ class Input(nn.Module):
         super().__init__()
         if dtype not in RAW_TYPES:
             raise HalfbyteError(f"Input: dtype must be one of {', '.join(RAW_TYPES)}, got '{dtype}'")
-        if not shape or min(shape) < 1:
+        if not shape or not all(isinstance(size, int) and size > 0 for size in shape):
             raise HalfbyteError(f"Input: shape must have at least one size, all of them positive, got {tuple(shape)}")
         if resize is not None and (dtype != "uint8" or len(shape) != 2):
             raise HalfbyteError(f"Input: resize takes a (height, width) uint8 image, got {dtype} {tuple(shape)}")
@@ -94,6 +94,8 @@ class Input(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
+            if not self.training and x.is_floating_point() and not torch.equal(x, x.floor()):
+                raise HalfbyteError(f"Input takes {self.dtype} values as they are stored, got fractions; do not scale")
             x = x.to(torch.float32 if self.training else torch.float64)
             if self.resize is not None:
                 x = self.resize(x)
@@ -170,6 +172,9 @@ class BitLayer(nn.Module):
         in_max: int = 127,
     ) -> None:
         super().__init__()
+        for what, number in (("out_channels", out_channels), ("fan_in", fan_in), ("in_max", in_max)):
+            if not isinstance(number, int) or number < 1:
+                raise HalfbyteError(f"{type(self).__name__}: {what} must be a positive whole number, got {number!r}")
         _check_options(scale=scale, clip=clip, requant=requant, norm=norm, bits=bits, bias=bias)
         self.fmt = None if format == "float" else get_format(format)
         self.scale, self.clip, self.center, self.in_max = scale, clip, center, in_max
@@ -185,6 +190,7 @@ class BitLayer(nn.Module):
         self.requant = self._make_requant(requant, norm, bits, signed=signed)
         self.bias = ScoreBias(self.out_channels, self.score_unit()) if bias else None
         self.temperature = nn.Parameter(torch.zeros(())) if requant is None else None
+        self.register_state_dict_pre_hook(_fit_before_saving)  # type: ignore[no-untyped-call]
         self.update_clip()
 
     def _make_requant(self, kind: str | None, norm: str, bits: int, *, signed: bool) -> Requant | None:
@@ -238,6 +244,8 @@ class BitLayer(nn.Module):
     def levels(self) -> Tensor:
         """The integer weights the network is evaluated and exported with.  # (out_channels, fan_in) float64"""
         z = self.quantizer_input()
+        if not torch.isfinite(z).all():
+            raise HalfbyteError("weights or clip scale are not finite; were they converted to half precision?")
         levels = z if self.fmt is None else nearest_level(z, self.fmt)
         return levels.view_as(self.weight).double()
 
@@ -306,6 +314,12 @@ def _check_options(*, scale: str, clip: str, requant: str | None, norm: str, bit
             raise HalfbyteError(f"{name} must be one of {', '.join(map(str, allowed))}, got '{value}'")
     if bias and requant is not None:
         raise HalfbyteError(f"bias is for the last layer (requant = None); '{requant}' brings what it can deploy")
+
+
+def _fit_before_saving(layer: BitLayer, *_: object) -> None:
+    """What is saved in the middle of training is the network that eval() would be, stale scales brought up to date."""
+    if layer.training:
+        layer.update_clip()
 
 
 class BitLinear(BitLayer):

@@ -16,7 +16,7 @@ from training.errors import HalfbyteError
 from training.formats import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 RECIPES = Path(__file__).parent / "recipes"
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -139,7 +139,7 @@ def recipe_names() -> list[str]:
     return sorted(path.stem for path in RECIPES.glob("*.toml"))
 
 
-def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """The recipe of that name, or in that .toml file, with `key=value` overrides such as "train.epochs=5".
 
     HalfbyteError names an unknown or wrong key and the nearest right one.
@@ -158,9 +158,19 @@ def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise HalfbyteError(f"{path}: not TOML: {error}") from None
     table.setdefault("name", path.stem)
+    _resolve_data(table, path.parent)
+    if not overrides:
+        return check_recipe(table, str(path))
     for override in overrides:
         _set(table, override)
-    return check_recipe(table, str(path))
+    return check_recipe(table, f"{path.name} with {' '.join(f'--set {override}' for override in overrides)}")
+
+
+def _resolve_data(table: dict[str, Any], folder: Path) -> None:
+    """An .npz that lies beside the recipe is found from wherever halfbyte is called."""
+    data = table.get("data")
+    if isinstance(data, str) and data.endswith(".npz") and (folder / data).is_file():
+        table["data"] = str((folder / data).resolve())
 
 
 def check_recipe(table: dict[str, Any], where: str) -> Recipe:
