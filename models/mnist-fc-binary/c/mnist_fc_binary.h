@@ -35,17 +35,6 @@
 #define HB_MNIST_FC_BINARY_WEIGHT_BYTES 12552
 #define HB_MNIST_FC_BINARY_ARENA_BYTES 816
 
-// class 0: 0
-// class 1: 1
-// class 2: 2
-// class 3: 3
-// class 4: 4
-// class 5: 5
-// class 6: 6
-// class 7: 7
-// class 8: 8
-// class 9: 9
-
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -31,6 +31,8 @@
 enum {
     SIZE_INPUT = 256,
     SIZE_FC1 = 64,
+    SIZE_FC2 = 64,
+    SIZE_FC3 = 64,
     SIZE_FC4 = 10,
 };
 
@@ -1128,22 +1130,22 @@ void hb_mnist_fc_shift4_run(int32_t *scores, const int8_t *x, void *arena)
     HB_TRACE(3, 0, fc1_maxshift, SIZE_FC1);
 
     // fc2: linear, shift4
-    hb_linear_shift4(fc2, fc1_maxshift, fc2_w, SIZE_FC1, SIZE_FC1);
-    HB_TRACE(4, 0, fc2, SIZE_FC1);
+    hb_linear_shift4(fc2, fc1_maxshift, fc2_w, SIZE_FC1, SIZE_FC2);
+    HB_TRACE(4, 0, fc2, SIZE_FC2);
 
     // fc2.maxshift: maxshift, -
-    hb_maxshift(fc2_maxshift, fc2, 0, 127, SIZE_FC1);
-    HB_TRACE(5, 0, fc2_maxshift, SIZE_FC1);
+    hb_maxshift(fc2_maxshift, fc2, 0, 127, SIZE_FC2);
+    HB_TRACE(5, 0, fc2_maxshift, SIZE_FC2);
 
     // fc3: linear, shift4
-    hb_linear_shift4(fc3, fc2_maxshift, fc3_w, SIZE_FC1, SIZE_FC1);
-    HB_TRACE(6, 0, fc3, SIZE_FC1);
+    hb_linear_shift4(fc3, fc2_maxshift, fc3_w, SIZE_FC2, SIZE_FC3);
+    HB_TRACE(6, 0, fc3, SIZE_FC3);
 
     // fc3.maxshift: maxshift, -
-    hb_maxshift(fc3_maxshift, fc3, 0, 127, SIZE_FC1);
-    HB_TRACE(7, 0, fc3_maxshift, SIZE_FC1);
+    hb_maxshift(fc3_maxshift, fc3, 0, 127, SIZE_FC3);
+    HB_TRACE(7, 0, fc3_maxshift, SIZE_FC3);
 
     // fc4: linear, shift4
-    hb_linear_shift4(scores, fc3_maxshift, fc4_w, SIZE_FC1, SIZE_FC4);
+    hb_linear_shift4(scores, fc3_maxshift, fc4_w, SIZE_FC3, SIZE_FC4);
     HB_TRACE(8, 0, scores, SIZE_FC4);
 }

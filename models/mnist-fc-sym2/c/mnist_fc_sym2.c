@@ -32,6 +32,7 @@ enum {
     SIZE_INPUT = 256,
     SIZE_FC1 = 112,
     SIZE_FC2 = 96,
+    SIZE_FC3 = 96,
     SIZE_FC4 = 10,
 };
 
@@ -1119,14 +1120,14 @@ void hb_mnist_fc_sym2_run(int32_t *scores, const int8_t *x, void *arena)
     HB_TRACE(5, 0, fc2_maxshift, SIZE_FC2);
 
     // fc3: linear, sym2
-    hb_linear_sym2(fc3, fc2_maxshift, fc3_w, SIZE_FC2, SIZE_FC2);
-    HB_TRACE(6, 0, fc3, SIZE_FC2);
+    hb_linear_sym2(fc3, fc2_maxshift, fc3_w, SIZE_FC2, SIZE_FC3);
+    HB_TRACE(6, 0, fc3, SIZE_FC3);
 
     // fc3.maxshift: maxshift, -
-    hb_maxshift(fc3_maxshift, fc3, 0, 127, SIZE_FC2);
-    HB_TRACE(7, 0, fc3_maxshift, SIZE_FC2);
+    hb_maxshift(fc3_maxshift, fc3, 0, 127, SIZE_FC3);
+    HB_TRACE(7, 0, fc3_maxshift, SIZE_FC3);
 
     // fc4: linear, sym2
-    hb_linear_sym2(scores, fc3_maxshift, fc4_w, SIZE_FC2, SIZE_FC4);
+    hb_linear_sym2(scores, fc3_maxshift, fc4_w, SIZE_FC3, SIZE_FC4);
     HB_TRACE(8, 0, scores, SIZE_FC4);
 }

@@ -31,6 +31,7 @@
 enum {
     SIZE_INPUT = 256,
     SIZE_FC1 = 128,
+    SIZE_FC2 = 128,
     SIZE_FC3 = 112,
     SIZE_FC4 = 10,
 };
@@ -1173,15 +1174,15 @@ void hb_mnist_fc_ternary_run(int32_t *scores, const int8_t *x, void *arena)
     HB_TRACE(3, 0, fc1_maxshift, SIZE_FC1);
 
     // fc2: linear, ternary
-    hb_linear_ternary(fc2, fc1_maxshift, fc2_w, SIZE_FC1, SIZE_FC1);
-    HB_TRACE(4, 0, fc2, SIZE_FC1);
+    hb_linear_ternary(fc2, fc1_maxshift, fc2_w, SIZE_FC1, SIZE_FC2);
+    HB_TRACE(4, 0, fc2, SIZE_FC2);
 
     // fc2.maxshift: maxshift, -
-    hb_maxshift(fc2_maxshift, fc2, 0, 127, SIZE_FC1);
-    HB_TRACE(5, 0, fc2_maxshift, SIZE_FC1);
+    hb_maxshift(fc2_maxshift, fc2, 0, 127, SIZE_FC2);
+    HB_TRACE(5, 0, fc2_maxshift, SIZE_FC2);
 
     // fc3: linear, ternary
-    hb_linear_ternary(fc3, fc2_maxshift, fc3_w, SIZE_FC1, SIZE_FC3);
+    hb_linear_ternary(fc3, fc2_maxshift, fc3_w, SIZE_FC2, SIZE_FC3);
     HB_TRACE(6, 0, fc3, SIZE_FC3);
 
     // fc3.maxshift: maxshift, -
