@@ -58,7 +58,7 @@ def _best_candidate(start: Tensor, w: Tensor, fmt: Format) -> Tensor:
     """The multiple of start (groups, 1) in the grid with the least squared error of w.  # (groups, 1)"""
     candidates = start * _GRID.to(w)  # (groups, n_grid)
     z = w[:, None, :] / candidates[:, :, None]
-    error = ((nearest_level(z, fmt) - z) * candidates[:, :, None]).square().sum(dim=2)
+    error = nearest_level(z, fmt).sub_(z).mul_(candidates[:, :, None]).square_().sum(dim=2)
     return candidates.gather(1, error.argmin(dim=1, keepdim=True))
 
 
