@@ -5,7 +5,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-C_FILES = $(wildcard firmware/include/*.h firmware/src/*.[ch] ctests/*.[ch])
+C_FILES = $(shell find firmware ctests -name "*.[ch]")
 JOBS ?= 2
 
 .PHONY: demo test lint ctests pytest clean

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from halfbyte import cli
@@ -217,3 +218,57 @@ def test_ctrl_c_is_130_and_the_run_resumes_to_the_same_bytes(finished, tmp_path)
         subprocess.run([*command, "--resume"], check=True, capture_output=True)
         name = "checkpoint.safetensors"
         assert (folder / name).read_bytes() == (finished / name).read_bytes()
+
+
+def test_a_recipe_whose_name_c_cannot_hold_is_refused_before_training(halfbyte, tmp_path):
+    recipe = tmp_path / "two words.toml"
+    recipe.write_text('data = "digits"\n[train]\nepochs = 1\n')
+    code, _, err = halfbyte("run", recipe, "--out", tmp_path / "run")
+    assert code == 2
+    assert "name 'two words' must be a C identifier" in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_own_data_beside_the_recipe_is_found_from_anywhere(halfbyte, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "my.npz", x=rng.integers(0, 9, (60, 4), np.uint8), y=np.arange(60) % 2)
+    (tmp_path / "mine.toml").write_text('data = "my.npz"\n[train]\nepochs = 1\nbatch = 16\n')
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert halfbyte("run", tmp_path / "mine.toml", "--out", "run")[0] == 0
+    monkeypatch.chdir(tmp_path)
+    assert halfbyte("verify", "elsewhere/run")[0] == 0
+
+
+def test_a_test_set_of_another_shape_is_refused_before_training(halfbyte, tmp_path):
+    x, y = np.zeros((60, 4), np.uint8), np.arange(60) % 2
+    np.savez(tmp_path / "my.npz", x=x, y=y, x_test=np.zeros((10, 5), np.uint8), y_test=np.arange(10) % 2)
+    (tmp_path / "mine.toml").write_text('data = "my.npz"\n[train]\nepochs = 1\n')
+    code, _, err = halfbyte("run", tmp_path / "mine.toml", "--out", tmp_path / "run")
+    assert code == 2
+    assert "x_test is uint8 (10, 5), but x is uint8 (60, 4)" in err
+
+
+@pytest.mark.parametrize("text", ["[1]", "{}", '{"digest": "?"}', "no JSON"])
+def test_a_spoiled_record_of_a_verification_is_no_record(halfbyte, run_folder, text):
+    (run_folder / "verified.json").write_text(text)
+    assert json.loads(halfbyte("show", run_folder, "--json")[1])["verified"] is None
+    assert halfbyte("verify", run_folder)[0] == 0
+    assert json.loads(halfbyte("show", run_folder, "--json")[1])["verified"]["images"] == 359
+
+
+def test_c_that_changed_since_its_verification_is_not_called_verified(halfbyte, run_folder):
+    kernel = run_folder / "c" / "hb_maxshift.c"
+    kernel.write_text(kernel.read_text() + "// mine\n")
+    assert json.loads(halfbyte("show", run_folder, "--json")[1])["verified"] is None
+
+
+def test_tables_fit_80_columns_and_can_be_searched_in_a_pipe(run_folder):
+    command = [sys.executable, "-m", "halfbyte.cli"]
+    for words in (["recipes"], ["show", str(run_folder)]):
+        text = subprocess.run([*command, *words], capture_output=True, text=True, check=True).stdout
+        assert "mnist-fc-ternary" in text or "fc1.maxshift" in text
+        narrow = subprocess.run(
+            [*command, *words], capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "80"}
+        ).stdout
+        assert "\u2026" not in narrow

@@ -254,6 +254,17 @@ def test_a_forward_that_is_no_chain_is_refused(model, message):
     refused(model, message)
 
 
+class FixedBatch(Free):
+    """A batch size as a number: fits two samples and no other count."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(self.block(self.rule(x).reshape(2, -1)))
+
+
+def test_a_batch_size_written_as_a_number_is_refused():
+    refused(FixedBatch(), r"forward\(\)")
+
+
 def test_a_layer_that_keeps_an_axis_needs_a_flatten_in_front():
     model = named(input=Input((1, 8)), fc1=hidden(), fc2=scores())
     refused(model, r"^fc1: forward\(\) makes \(2, 1, 5\) of 2 samples, not \(2, 5\); put nn\.Flatten\(\) in front")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import tomllib
@@ -13,8 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from exporter.hostlib import STRICT, find_compiler
+from exporter.results import markdown
 from halfbyte.cli import app
+from training.formats import FORMATS
 from training.recipe import check_recipe, recipe_names
+from training.requant import REQUANTS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -57,6 +61,24 @@ def test_every_verb_exists(verb):
     words = [word for word in verb.split() if not word.startswith("mnist")]
     words = words if words[0] == "bench" else words[:1]
     assert CliRunner().invoke(app, [*words, "--help"]).exit_code == 0
+
+
+def test_the_figures_under_measure_are_those_on_record():
+    record = json.loads((ROOT / "models" / "benchmarks.json").read_text(encoding="utf-8"))
+    speed, verify, random = (record[name][0] for name in ("train", "verify", "random"))
+    figures = [speed["images_per_second_median"], random["networks"], random["integers"]]
+    for figure in [f"{figure:,}" for figure in figures] + [f"{verify['seconds']} s"]:
+        assert figure in README
+    assert [row["mismatches"] for row in record["formats"]] == [0] * len(FORMATS) * len(REQUANTS)
+    assert verify["mismatches"] == random["mismatches"] == 0
+
+
+def test_the_results_table_is_the_one_on_record():
+    rows = json.loads((ROOT / "models" / "results.json").read_text(encoding="utf-8"))
+    assert markdown(rows) in README
+    for row in rows:
+        assert row["mismatches"] == 0
+        assert len(row["seeds"]) >= 3
 
 
 def test_every_recipe_it_names_ships():
