@@ -83,6 +83,9 @@ def lower(model: nn.Module, name: str, labels: tuple[str, ...] = ()) -> tuple[Gr
         )
     _check_ends(nodes, int(np.prod(first.out_shape)))
     graph = Graph(name, first.dtype, first.shape, tuple(nodes), labels)
+    n_scores = int(np.prod(graph.shapes[nodes[-1].name]))
+    if labels and len(labels) != n_scores:
+        raise HalfbyteError(f"{len(labels)} labels for {n_scores} scores; give one for each, in order")
     _check_shapes(model, graph, taps)
     return graph, taps
 

@@ -92,7 +92,7 @@ def _load(run: Run) -> Exported:
     source = run.folder / "c" / f"{run.name}.c"
     if not source.is_file():
         raise HalfbyteError(f"{source} does not exist; {again}")
-    return Exported(run.model, written, taps, bounds, plan, run.folder)
+    return Exported(run.model, graph, taps, bounds, plan, run.folder)
 
 
 def verify_run(

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from halfbyte import __version__
 from halfbyte.benchmarks import bench, results
-from halfbyte.chips import VERBS
+from halfbyte.chips import VERBS, emulate
 from training.errors import HalfbyteError
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads starve a shared core
@@ -85,13 +85,20 @@ def run(
     seed: Seed = None,
     sets: Sets = None,
     resume: Resume = False,
+    chip: Annotated[str | None, typer.Option(help="Also build an image for this chip and emulate it.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train, export and verify, in one go."""
+    """Train, export and verify, in one go; with --chip, build the firmware and emulate it as well."""
+    if chip is not None:
+        from exporter.chips import load_chip  # noqa: PLC0415
+
+        load_chip(chip)  # an unknown one is refused before any time is spent
     folder = _train(recipe, out, seed, sets or [], resume, _refuse)
     _export(folder)
     report = _verify(folder, "all", 256)
     _finish(report, folder, as_json)
+    if chip is not None:
+        emulate(folder, chip, as_json=as_json)
 
 
 @app.command()

@@ -27,7 +27,6 @@ def halfbyte(monkeypatch, capsys):
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["halfbyte", *map(str, words)])
-        monkeypatch.setattr(cli.screen, "file", sys.stderr)
         with pytest.raises(SystemExit) as stopped:
             cli.main()
         captured = capsys.readouterr()
@@ -132,6 +131,7 @@ def test_exporting_twice_changes_no_byte(halfbyte, run_folder):
         (["train", "digits-fc", "--set", "data=nothing.npz"], "nothing.npz"),
         (["run", "digits-fc", "--set", "model.norm=layer"], "fc1: norm 'layer' has no exact integer form"),
         (["run", "digits-fc", "--resume"], "holds no interrupted run"),
+        (["run", "digits-fc", "--chip", "nosuch"], "no chip 'nosuch'"),
         (["verify", "nowhere"], "nowhere is not a folder"),
         (["verify", "."], "checkpoint.safetensors does not exist"),
         (["fly"], "No such command 'fly'"),

@@ -261,6 +261,12 @@ class FixedBatch(Free):
         return self.out(self.block(self.rule(x).reshape(2, -1)))
 
 
+def test_as_many_labels_as_scores_or_none():
+    with pytest.raises(HalfbyteError, match="2 labels for 3 scores"):
+        lower(Free(), "net", ("a", "b"))
+    assert lower(Free(), "net", ("a", "b", "c"))[0].labels == ("a", "b", "c")
+
+
 def test_a_batch_size_written_as_a_number_is_refused():
     refused(FixedBatch(), r"forward\(\)")
 
