@@ -97,7 +97,9 @@ mutant hb_linear_sym5.c 's/n_bits < 5/n_bits < 4/'
 mutant hb_linear_sym5.c 's/<< n_bits/<< (n_bits \& 3)/'
 
 # Sizes.
-for format in binary ternary sym2 sym4 int4 shift4 nf4; do
+mutant hb_linear_ternary.c 's/i < n_in;/i + 1 < n_in;/'
+mutant hb_linear_ternary.c 's/ : 5;/ : 4;/'
+for format in binary sym2 sym4 int4 shift4 nf4; do
     mutant "hb_linear_$format.c" 's/if (i < n_in)/if (i + 1 < n_in)/'
     mutant "hb_linear_$format.c" 's/n_in - i >= /n_in - i + 1 >= /'
 done

@@ -46,8 +46,7 @@ def _zig(chip: Chip) -> Toolchain:
         raise HalfbyteError("the compiler ziglang is not installed: pip install 'halfbyte[firmware]'")
     target = ("-target", chip.zig.target, f"-mcpu={chip.zig.cpu}")
     symbols = ("-g", "-g0")  # but no slow debug information
-    loops = ("-mllvm", "-replexitval=never")  # or the end of a loop's counter becomes a division
-    return Toolchain("zig", (sys.executable, "-m", "ziglang", "cc", *target, *symbols, *loops), ())
+    return Toolchain("zig", (sys.executable, "-m", "ziglang", "cc", *target, *symbols), ())
 
 
 def _gcc(chip: Chip) -> Toolchain:
