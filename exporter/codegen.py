@@ -29,13 +29,20 @@ KEYWORDS = frozenset(
     "long register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
     "while".split()
 )
-_ENV = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
+
+
+def templates(folder: Path) -> jinja2.Environment:
+    """The templates of a folder; they place text, and fail on what they were not given."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+_ENV = templates(Path(__file__).parent / "templates")
 
 
 @dataclass(frozen=True)

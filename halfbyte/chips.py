@@ -17,10 +17,10 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from exporter.chips import Chip
-    from exporter.emulate import Report
-    from exporter.fit import Fit
-    from exporter.image import Image, Options
+    from exporter.chips.chip import Chip
+    from exporter.chips.emulate import Report
+    from exporter.chips.fit import Fit
+    from exporter.chips.image import Image, Options
 
 screen = Console(stderr=True)
 WIDTH = 110
@@ -37,7 +37,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard out
 
 def chips(as_json: AsJson = False) -> None:
     """The chips there is a description of: core, memory, clock, what runs them."""
-    from exporter.chips import chip_rows  # noqa: PLC0415
+    from exporter.chips.chip import chip_rows  # noqa: PLC0415
 
     rows = chip_rows()
     if as_json:
@@ -71,7 +71,7 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Link a firmware image for a chip and write what its flashing tool takes."""
-    from exporter.image import Options, to_json, write  # noqa: PLC0415
+    from exporter.chips.image import Options, to_json, write  # noqa: PLC0415
 
     image = _build(folder, chip, Options(toolchain, optimize, samples))
     paths = write(image, out or folder / "firmware" / chip)
@@ -85,8 +85,8 @@ def build(
 
 
 def _build(folder: Path, chip: str, options: Options) -> Image:
-    from exporter import image  # noqa: PLC0415
-    from exporter.chips import load_chip  # noqa: PLC0415
+    from exporter.chips import image  # noqa: PLC0415
+    from exporter.chips.chip import load_chip  # noqa: PLC0415
 
     described = load_chip(chip)
     image.load_graph(folder)
@@ -135,9 +135,9 @@ def emulate(
     if ALL in {chip, toolchain, optimize}:
         _emulate_all(folder, chip, toolchain, optimize, images, as_json)
         return
-    from exporter import emulate as emulator  # noqa: PLC0415
-    from exporter.chips import load_chip  # noqa: PLC0415
-    from exporter.image import Options, load_graph, test_images  # noqa: PLC0415
+    from exporter.chips import emulate as emulator  # noqa: PLC0415
+    from exporter.chips.chip import load_chip  # noqa: PLC0415
+    from exporter.chips.image import Options, load_graph, test_images  # noqa: PLC0415
 
     described = load_chip(chip)
     load_graph(folder)
@@ -155,10 +155,10 @@ def emulate(
 
 
 def _emulate_all(folder: Path, chip: str, toolchain: str, optimize: str, images: int, as_json: bool) -> None:
-    from exporter.chips import chip_names, load_chip  # noqa: PLC0415
-    from exporter.emulate import row  # noqa: PLC0415
-    from exporter.image import Options, load_graph, test_images  # noqa: PLC0415
-    from exporter.toolchain import OPTIMIZE, TOOLCHAINS  # noqa: PLC0415
+    from exporter.chips.chip import chip_names, load_chip  # noqa: PLC0415
+    from exporter.chips.emulate import row  # noqa: PLC0415
+    from exporter.chips.image import Options, load_graph, test_images  # noqa: PLC0415
+    from exporter.chips.toolchain import OPTIMIZE, TOOLCHAINS  # noqa: PLC0415
 
     load_graph(folder)
     chosen = ((chip, chip_names()), (toolchain, TOOLCHAINS), (optimize, OPTIMIZE))
@@ -246,9 +246,9 @@ def fit(
     """Before training: does a recipe's network fit a chip, and what would it take? Exit code 1 if it does not fit."""
     import torch  # noqa: PLC0415
 
-    from exporter import fit as fitting  # noqa: PLC0415
-    from exporter.chips import load_chip  # noqa: PLC0415
-    from exporter.image import Options  # noqa: PLC0415
+    from exporter.chips import fit as fitting  # noqa: PLC0415
+    from exporter.chips.chip import load_chip  # noqa: PLC0415
+    from exporter.chips.image import Options  # noqa: PLC0415
     from training.recipe import load_recipe  # noqa: PLC0415
 
     described, loaded = load_chip(chip), load_recipe(recipe, sets or [])
@@ -296,8 +296,8 @@ def flash(
     samples: Samples = 1,
 ) -> None:
     """Build an image and write it to a board with the chip's own flashing tool; prints the exact command."""
-    from exporter import flash as flashing  # noqa: PLC0415
-    from exporter.image import Options, write  # noqa: PLC0415
+    from exporter.chips import flash as flashing  # noqa: PLC0415
+    from exporter.chips.image import Options, write  # noqa: PLC0415
 
     image = _build(folder, chip, Options(toolchain, optimize, samples))
     files = write(image, folder / "firmware" / chip)

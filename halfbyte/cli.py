@@ -90,7 +90,7 @@ def run(
 ) -> None:
     """Train, export and verify, in one go; with --chip, build the firmware and emulate it as well."""
     if chip is not None:
-        from exporter.chips import load_chip  # noqa: PLC0415
+        from exporter.chips.chip import load_chip  # noqa: PLC0415
 
         load_chip(chip)  # an unknown one is refused before any time is spent
     folder = _train(recipe, out, seed, sets or [], resume, _refuse)

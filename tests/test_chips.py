@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from support import network, one_line
 
-from exporter import flashfiles, riscv, stack, thumb, toolchain
-from exporter.chips import TARGETS, chip_names, chip_rows, load_chip, read_chip
-from exporter.elf import read_elf
+from exporter.chips import flashfiles, riscv, stack, thumb, toolchain
+from exporter.chips.chip import TARGETS, chip_names, chip_rows, load_chip, read_chip
+from exporter.chips.elf import read_elf
+from exporter.chips.image import Options, build, write
+from exporter.chips.isa import ISAS, check
 from exporter.export import export
-from exporter.image import Options, build, write
-from exporter.isa import ISAS, check
 from exporter.verify import random_samples
 from training.errors import HalfbyteError
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from support import one_line
 
-from exporter import emulate as emulator
-from exporter import flash
-from exporter.chips import chip_names, load_chip
-from exporter.fit import fit
-from exporter.image import Options, build
-from exporter.image import test_images as images_of
+from exporter.chips import emulate as emulator
+from exporter.chips import flash
+from exporter.chips.chip import chip_names, load_chip
+from exporter.chips.fit import fit
+from exporter.chips.image import Options, build
+from exporter.chips.image import test_images as images_of
 from exporter.runs import export_run
 from halfbyte import cli
 from training import loop
@@ -130,7 +130,7 @@ def test_wrong_words_are_one_line_and_exit_code_2(trained, halfbyte):
 
 
 def test_all_chips_are_a_row_each_and_a_chip_that_is_too_small_says_so(trained, halfbyte, monkeypatch):
-    monkeypatch.setattr("exporter.chips.chip_names", lambda: ["ch32v003", "stm32g030"])
+    monkeypatch.setattr("exporter.chips.chip.chip_names", lambda: ["ch32v003", "stm32g030"])
     code, out, err = halfbyte("emulate", str(trained), "--chip", "all", "--images", "1", "--json")
     assert code == 0, err
     rows = json.loads(out)

@@ -13,14 +13,14 @@ import pytest
 from support import one_line
 from torch import nn
 
-from exporter import protocol, toolchain
-from exporter.chips import PORTS, chip_names, load_chip
-from exporter.cycles import MODELS, Step
-from exporter.elf import read_elf
-from exporter.emulate import emulate
+from exporter.chips import protocol, toolchain
+from exporter.chips.chip import PORTS, chip_names, load_chip
+from exporter.chips.cycles import MODELS, Step
+from exporter.chips.elf import read_elf
+from exporter.chips.emulate import emulate
+from exporter.chips.image import TEMPLATES, Options, build
+from exporter.chips.machine import EmulationError, Machine
 from exporter.export import export
-from exporter.image import _ENV, Options, build
-from exporter.machine import EmulationError, Machine
 from exporter.verify import random_samples
 from training.errors import HalfbyteError
 from training.formats import FORMATS
@@ -176,7 +176,7 @@ def test_what_silicon_would_not_bear_is_a_fault_with_address_and_symbol(tmp_path
     )
     script = tmp_path / "link.ld"
     context = {"chip": name, "memories": chip.memory, "place": chip.place, "length": 1 << 26}
-    script.write_text(_ENV.get_template("link.ld.j2").render(**context, stack_top=chip.memory_of("data").end))
+    script.write_text(TEMPLATES.get_template("link.ld.j2").render(**context, stack_top=chip.memory_of("data").end))
     out = tmp_path / "trap.elf"
     toolchain.link(
         toolchain.find_toolchain("zig", chip),

@@ -6,9 +6,9 @@ from __future__ import annotations
 import pytest
 from support import ROOT
 
-from exporter.chips import load_chip
-from exporter.emulate import emulate, row
-from exporter.image import Options, load_graph
+from exporter.chips.chip import load_chip
+from exporter.chips.emulate import emulate, row
+from exporter.chips.image import Options, load_graph
 from exporter.verify import random_samples
 
 pytest.importorskip("ziglang", reason="the cross compiler is not installed")

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from exporter.cycles import MODELS, Step
-from exporter.isa import ISAS, instructions
-from exporter.watch import FAULTS, IS_CODE, IS_INPUT, IS_KERNEL, IS_POLL, IS_RUN, Range, Watch, compiled_hooks
+from exporter.chips.cycles import MODELS, Step
+from exporter.chips.isa import ISAS, instructions
+from exporter.chips.watch import FAULTS, IS_CODE, IS_INPUT, IS_KERNEL, IS_POLL, IS_RUN, Range, Watch, compiled_hooks
 from training.errors import HalfbyteError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.chips import Chip
-    from exporter.elf import Elf
+    from exporter.chips.chip import Chip
+    from exporter.chips.elf import Elf
 
 PAGE = 4096
 PATIENCE = 4  # reads of an empty UART in a row before the app counts as waiting

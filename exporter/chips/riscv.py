@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.effect import NOTHING, Effect, gather, signed
+from exporter.chips.effect import NOTHING, Effect, gather, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from exporter.chips import Chip
+    from exporter.chips.chip import Chip
 
 OPTIMIZE = ("s", "2")
 TIMEOUT = 300  # seconds; the first call of zig builds its runtime

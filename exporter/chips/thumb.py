@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from exporter.effect import NOTHING, Effect, gather, signed
+from exporter.chips.effect import NOTHING, Effect, gather, signed
 
 # ARMv6-M, 16 bits wide: (mask, match) of all there are. No IT, no CBZ.
 _NARROW = (

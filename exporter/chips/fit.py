@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from exporter.emulate import Report, emulate
+from exporter.chips.emulate import Report, emulate
+from exporter.chips.image import Image, Options, Sizes, link_image, overflow
 from exporter.export import export
-from exporter.image import Image, Options, Sizes, link_image, overflow
 from exporter.pack import row_bytes
 from training import data, models
 from training.formats import FORMATS
@@ -21,7 +21,7 @@ from training.recipe import check_recipe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.chips import Chip
+    from exporter.chips.chip import Chip
     from training.data import Dataset
     from training.recipe import Recipe
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from exporter import protocol, reference
+from exporter import reference
+from exporter.chips import protocol
+from exporter.chips.image import Image, Options, build
+from exporter.chips.machine import EmulationError, Machine, Marks
 from exporter.hostlib import NUMPY_TYPES
-from exporter.image import Image, Options, build
-from exporter.machine import EmulationError, Machine, Marks
 from exporter.verify import Mismatch
 from training.errors import HalfbyteError
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from exporter.chips import Chip
+    from exporter.chips.chip import Chip
     from exporter.graph import Graph
 
 PLAIN = Options()
@@ -47,7 +48,7 @@ class Report:
     mismatches          integers that differ from the reference: scores of the image, tensors of its traced twin
     stack, stack_bound  most that was in use; what the call graph allows
     instructions        of hb_<model>_run, input_instructions of hb_<model>_input
-    cycles              of hb_<model>_run by the model of the core (`exporter.cycles`), None where there is none
+    cycles              of hb_<model>_run by the model of the core (`exporter.chips.cycles`), None where there is none
     functions           instructions by function
     text                what the app printed at its start
     """

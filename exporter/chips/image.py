@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from exporter import flashfiles, reference, stack
-from exporter.chips import FIRMWARE, PORTS, Chip
-from exporter.codegen import _ENV, _table
-from exporter.elf import Elf, read_elf
+from exporter import reference
+from exporter.chips import flashfiles, stack
+from exporter.chips.chip import FIRMWARE, PORTS, Chip
+from exporter.chips.elf import Elf, read_elf
+from exporter.chips.isa import ISAS, check
+from exporter.chips.toolchain import OPTIMIZE, find_toolchain, link
+from exporter.codegen import _table, templates
 from exporter.graph import Graph, read_graph
-from exporter.isa import ISAS, check
 from exporter.ops import Table
-from exporter.toolchain import OPTIMIZE, find_toolchain, link
 from training.errors import HalfbyteError
 from training.files import replacing
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 APP = FIRMWARE / "app"
+TEMPLATES = templates(Path(__file__).parent / "templates")
 ROOM = 1 << 26  # bytes the linker may think a memory has: what does not fit is refused with its size, by us
 
 
@@ -193,9 +195,9 @@ def _generated(graph: Graph, chip: Chip, images: npt.NDArray[np.integer]) -> dic
         "stack_top": chip.memory_of("data").end,
     }
     return {
-        "hb_app_model.h": _ENV.get_template("app_model.h.j2").render(context),
-        "hb_app_model.c": _ENV.get_template("app_model.c.j2").render(context),
-        "link.ld": _ENV.get_template("link.ld.j2").render(script),
+        "hb_app_model.h": TEMPLATES.get_template("app_model.h.j2").render(context),
+        "hb_app_model.c": TEMPLATES.get_template("app_model.c.j2").render(context),
+        "link.ld": TEMPLATES.get_template("link.ld.j2").render(script),
     }
 
 

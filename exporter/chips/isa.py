@@ -6,12 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter import riscv, thumb
+from exporter.chips import riscv, thumb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from exporter.effect import Effect
+    from exporter.chips.effect import Effect
 
 
 @dataclass(frozen=True)

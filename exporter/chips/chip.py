@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from exporter.cycles import MODELS
-from exporter.isa import ISAS
+from exporter.chips.cycles import MODELS
+from exporter.chips.isa import ISAS
 from training.errors import HalfbyteError
 
-FIRMWARE = Path(__file__).parent.parent / "firmware"
+FIRMWARE = Path(__file__).parents[2] / "firmware"
 TARGETS = FIRMWARE / "targets"
 PORTS = FIRMWARE / "ports"
 AList = Field(strict=False)  # TOML has lists, no tuples
@@ -100,7 +100,7 @@ class Peripheral(_Section):
 
 
 class Cycles(_Section):
-    """Which model of `exporter.cycles` the core's time is estimated with, and its flash's wait states."""
+    """Which model of `exporter.chips.cycles` the core's time is estimated with, and its flash's wait states."""
 
     model: str
     wait_states: Annotated[int, Field(ge=0, le=15)]
@@ -117,7 +117,7 @@ class Emulated(_Section):
 class Chip(_Section):
     """A microcontroller.
 
-    isa        what the core executes, a name in `exporter.isa.ISAS`
+    isa        what the core executes, a name in `exporter.chips.isa.ISAS`
     port       sources in firmware/ports/ that bring it up
     boot       vectors: the image begins with stack pointer and reset vector; entry: with the first instruction
     defines    macros for the port

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.isa import Isa, instructions
+from exporter.chips.isa import Isa, instructions
 from training.errors import HalfbyteError
 
 if TYPE_CHECKING:
-    from exporter.elf import Elf, Symbol
+    from exporter.chips.elf import Elf, Symbol
 
 
 def bound(elf: Elf, isa: Isa, root: str = "hb_boot") -> int:

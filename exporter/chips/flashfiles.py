@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from exporter.elf import Segment
+    from exporter.chips.elf import Segment
 
 UF2_PAYLOAD = 256
 UF2_FAMILY_PRESENT = 0x2000

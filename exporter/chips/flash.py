@@ -12,7 +12,7 @@ from training.errors import HalfbyteError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from exporter.chips import Chip
+    from exporter.chips.chip import Chip
 
 TIMEOUT = 120  # seconds
 
