@@ -42,7 +42,7 @@ static void run_kernel(int8_t *y, const int32_t *acc, const struct problem *p)
     if (p->kind == MAXSHIFT) {
         hb_maxshift(y, acc, p->lo, p->hi, p->n);
     } else if (p->kind == SHIFT) {
-        hb_shift(y, acc, b, p->s[0], p->lo, p->hi, p->n);
+        hb_shift(y, acc, b, s, p->lo, p->hi, p->n);
     } else {
         hb_mulshift(y, acc, m, b, s, p->lo, p->hi, p->n);
     }

@@ -125,7 +125,8 @@ static void run_requantizer(const struct vector *v)
         hb_maxshift(y, acc, lo, hi, n);
     } else if (strcmp(v->op, "shift") == 0) {
         int32_t *b = vector_i32(v, "b", n);
-        hb_shift(y, acc, b, (uint8_t)vector_int(v, "s", 0, 31), lo, hi, n);
+        const uint8_t s = (uint8_t)vector_int(v, "s", 0, 31);
+        hb_shift(y, acc, b, &s, lo, hi, n);
         free(b);
     } else {
         int16_t *m = vector_i16(v, "m", n);

@@ -80,10 +80,11 @@ class Shift(Op):
         return Interval(self.reference(x.lo), self.reference(x.hi))
 
     def tables(self) -> Sequence[Table]:
-        return [Table("b", "int32_t", self.b, len(self.b))]
+        # trained numbers lie in tables, so that the code follows from shapes and formats alone
+        return [Table("b", "int32_t", self.b, len(self.b)), Table("s", "uint8_t", np.asarray([self.s]), 1)]
 
     def arguments(self) -> Sequence[str]:
-        return ["{b}", str(self.s), str(self.lo), str(self.hi), "{n_out}"]
+        return ["{b}", "{s}", str(self.lo), str(self.hi), "{n_out}"]
 
 
 @dataclass(frozen=True, eq=False)

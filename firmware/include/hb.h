@@ -142,14 +142,14 @@ void hb_linear_int8(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
 // for int32.
 void hb_maxshift(int8_t *y, const int32_t *acc, int8_t lo, int8_t hi, size_t n);
 
-// y[i] = clamp(round_shift(acc[i] + b[i], s)).
+// y[i] = clamp(round_shift(acc[i] + b[i], *s)).
 //
 //   y    n activations in [lo, hi]
 //   acc  n sums
-//   b    n biases, |acc[i] + b[i]| < 2^31 and acc[i] + b[i] + half(s) < 2^31
-//   s    0 ... 31
-void hb_shift(int8_t *y, const int32_t *acc, const HB_ROM int32_t *b, uint8_t s,
-              int8_t lo, int8_t hi, size_t n);
+//   b    n biases, |acc[i] + b[i]| < 2^31 and acc[i] + b[i] + half(*s) < 2^31
+//   s    one shift for the layer, 0 ... 31
+void hb_shift(int8_t *y, const int32_t *acc, const HB_ROM int32_t *b,
+              const HB_ROM uint8_t *s, int8_t lo, int8_t hi, size_t n);
 
 // y[i] = clamp((acc[i] * m[i] + b[i]) >> s[i]).
 //

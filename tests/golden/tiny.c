@@ -46,6 +46,10 @@ static const HB_ROM int32_t fc1_shift_b[6] = {
     0, 8, -8, 100, -1073741824, 7,
 };
 
+static const HB_ROM uint8_t fc1_shift_s[1] = {
+    0x04,
+};
+
 static const HB_ROM uint8_t fc2_w[6] = {
     0xd0, 0x00, 0x86, 0xab, 0x08, 0xab,
 };
@@ -90,7 +94,7 @@ void hb_tiny_run(int32_t *scores, const int8_t *x, void *arena)
     HB_TRACE(1, 0, fc1, SIZE_FC1);
 
     // fc1.shift: shift, -
-    hb_shift(fc1_shift, fc1, fc1_shift_b, 4, -127, 127, SIZE_FC1);
+    hb_shift(fc1_shift, fc1, fc1_shift_b, fc1_shift_s, -127, 127, SIZE_FC1);
     HB_TRACE(2, 0, fc1_shift, SIZE_FC1);
 
     // fc2: linear, ternary
