@@ -212,12 +212,8 @@ def _ask(machine: Machine, kind: int, payload: bytes) -> bytes:
 
 def _scores(machine: Machine, graph: Graph, images: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
     n = int(np.prod(graph.shapes[graph.nodes[-1].name]))
-    rows = [np.frombuffer(_ask(machine, protocol.RUN, _raw(graph, x))[: 4 * n], "<i4") for x in images]
+    rows = [np.frombuffer(_ask(machine, protocol.RUN, protocol.sample(x, graph.dtype))[: 4 * n], "<i4") for x in images]
     return np.array(rows, np.int32).reshape(len(images), n)
-
-
-def _raw(graph: Graph, x: npt.NDArray[np.integer]) -> bytes:
-    return np.ascontiguousarray(x, np.dtype(graph.dtype).newbyteorder("<")).tobytes()
 
 
 def _trace(
@@ -238,7 +234,7 @@ def _trace(
     rows: list[list[bytearray]] = []
     for x in images:
         seen = [bytearray(size) for size in sizes]
-        _ask(machine, protocol.RUN, _raw(graph, x))
+        _ask(machine, protocol.RUN, protocol.sample(x, graph.dtype))
         rows.append(seen)
     return {
         node.name: np.array([np.frombuffer(row[i], NUMPY_TYPES[node.op.out_type]) for row in rows])

@@ -6,11 +6,19 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 SYNC = 0xA5
 INFO, RUN, REPLY, ERROR = 0x01, 0x02, 0x80, 0xFF
 ERRORS = {1: "bad CRC", 2: "wrong length", 3: "unknown type", 4: "frame cut off"}
 HEAD, TAIL = 4, 4  # bytes before and behind the payload
+MOST = 65535  # bytes of a payload
+INFO_BYTES = 24  # of the payload that answers INFO
 
 
 @dataclass(frozen=True)
@@ -28,16 +36,27 @@ def frame(kind: int, payload: bytes = b"") -> bytes:
     return bytes([SYNC]) + body + struct.pack("<I", zlib.crc32(body))
 
 
-def parse(data: bytes) -> tuple[int, bytes] | None:
+def sample(x: npt.NDArray[np.integer], dtype: str) -> bytes:
+    """A raw sample as the payload of RUN."""
+    return np.ascontiguousarray(x, np.dtype(dtype).newbyteorder("<")).tobytes()
+
+
+def head(data: bytes | bytearray) -> tuple[int, int]:
+    """Type and length of the frame that the data begins with."""
+    kind, length = struct.unpack_from("<BH", data, 1)
+    return kind, length
+
+
+def parse(data: bytes | bytearray) -> tuple[int, bytes] | None:
     """Type and payload of the frame that the data begins with, None while it is not whole; ValueError if damaged."""
     if data and data[0] != SYNC:
         raise ValueError(f"a frame begins with 0x{SYNC:02X}, not with 0x{data[0]:02X}")
     if len(data) < HEAD:
         return None
-    kind, length = struct.unpack_from("<BH", data, 1)
+    kind, length = head(data)
     if len(data) < HEAD + length + TAIL:
         return None
-    body = data[1 : HEAD + length]
+    body = bytes(data[1 : HEAD + length])
     (crc,) = struct.unpack_from("<I", data, HEAD + length)
     if crc != zlib.crc32(body):
         raise ValueError("a frame came with a wrong CRC")
@@ -45,9 +64,11 @@ def parse(data: bytes) -> tuple[int, bytes] | None:
 
 
 def parse_info(payload: bytes) -> Info:
-    """The answer to INFO."""
+    """The answer to INFO; ValueError where it is none."""
+    if len(payload) != INFO_BYTES or not payload[:16].isalnum():
+        raise ValueError(f"the board says that it is {payload!r}, not which network it runs")
     digest, raw_bytes, n_scores = struct.unpack("<16sII", payload)
-    return Info(digest.decode(), raw_bytes, n_scores)
+    return Info(digest.decode("ascii"), raw_bytes, n_scores)
 
 
 def error_text(payload: bytes) -> str:
