@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verbs for chips: `halfbyte chips`, `fit`, `build`, `emulate`, `flash`."""
+"""The verbs for chips: `halfbyte chips`, `fit`, `build`, `emulate`, `flash`, `talk`."""
 
 from __future__ import annotations
 
@@ -306,4 +306,43 @@ def flash(
         flashing.flash(image.chip, files, port)
 
 
-VERBS = (chips, fit, build, emulate, flash)
+def talk(
+    folder: RunFolder,
+    port: Annotated[str, typer.Option(help="Serial port of the board, such as /dev/ttyUSB0.")],
+    images: Annotated[int, typer.Option(min=1, help="Test images to send.")] = 100,
+    baud: Annotated[int, typer.Option(min=1, help="Bits per second; the ports that ship are set to 115200.")] = 115200,
+    as_json: AsJson = False,
+) -> None:
+    """Send images to a board, compare its scores bit for bit. Exit code 1 on a difference."""
+    from exporter.chips import talk as talking  # noqa: PLC0415
+    from exporter.chips.image import load_graph, test_images  # noqa: PLC0415
+
+    graph = load_graph(folder)
+    with talking.open_line(port, baud) as line:
+        with screen.status(f"asking {port} what it is"):
+            talking.meet(line, graph, folder)
+        with screen.status("loading the test set"):
+            x = test_images(folder, images)
+        with Progress(console=screen) as bars:
+            task = bars.add_task(f"{graph.name} on {port}", total=images)
+            report = talking.compare(line, graph, x, lambda done: bars.update(task, completed=done))
+    if as_json:
+        print(json.dumps(report.to_json()))
+    else:
+        row = {
+            "network": report.name,
+            "digest": report.digest,
+            "images": f"{report.images:,}",
+            "wrong": f"{report.wrong_images:,}",
+            "scores that differ": f"{report.mismatches:,}",
+            "cycles (mean)": f"{report.cycles:,}",
+            "sent again": f"{report.retries:,}",
+            "images/s": f"{report.images / max(report.seconds, 0.001):,.1f}",
+        }
+        _print_rows([row], right=tuple(row)[2:])
+    if report.first is not None:
+        screen.print(f"first difference: {report.first}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
+VERBS = (chips, fit, build, emulate, flash, talk)
