@@ -36,7 +36,7 @@ class Options:
     """How an image is built.
 
     toolchain  zig or gcc
-    optimize   s or 2, for all of it
+    optimize   s: all for size; 2: all for speed; mix: the kernels for speed
     samples    test images stored in it
     trace      call hb_trace after every operation
     """
@@ -150,19 +150,18 @@ def _link(
     for name, text in _generated(graph, chip, images).items():
         (scratch / name).write_text(text, encoding="utf-8")
     model = c / f"{graph.name}.c"
-    sources = [*sorted(c.glob("hb_*.c")), *sorted(APP.glob("*.c")), scratch / "hb_app_model.c"]
-    sources += [PORTS / source for source in chip.port]
+    sources = [*sorted(APP.glob("*.c")), scratch / "hb_app_model.c", *(PORTS / source for source in chip.port)]
     if options.trace:
         traced = scratch / "hb_traced.c"
         traced.write_text(f'#include "hb_trace.h"\n\n#include "{model.name}"\n', encoding="utf-8")
         model = traced
     defines = {"HB_CLOCK_HZ": chip.clock_hz, **chip.defines}
     include = [c.resolve(), Path(), APP, PORTS, *sorted({(PORTS / s).parent for s in chip.port})]
-    names = [Path(source.name) if source.parent == scratch else source.resolve() for source in [model, *sources]]
     out = scratch / "firmware.elf"
     link(
         find_toolchain(options.toolchain, chip),
-        names,
+        [_name(source, scratch) for source in sources],
+        kernels=[_name(source, scratch) for source in (model, *sorted(c.glob("hb_*.c")))],
         include=include,
         script=scratch / "link.ld",
         out=out,
@@ -170,6 +169,11 @@ def _link(
         flags=[f"-D{name}=UINT32_C({value})" for name, value in defines.items()],
     )
     return read_elf(out)
+
+
+def _name(source: Path, scratch: Path) -> Path:
+    """A source as the compiler is told: no name of a temporary folder gets into an image."""
+    return Path(source.name) if source.parent == scratch else source.resolve()
 
 
 def _generated(graph: Graph, chip: Chip, images: npt.NDArray[np.integer]) -> dict[str, str]:

@@ -8,17 +8,18 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.errors import HalfbyteError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from exporter.chips.chip import Chip
 
-OPTIMIZE = ("s", "2")
+# How the kernels, and how all the rest is compiled: z smallest, s small, 2 fast.
+OPTIMIZE = {"s": ("s", "z"), "mix": ("2", "z"), "2": ("2", "2")}
 TIMEOUT = 300  # seconds; the first call of zig builds its runtime
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wmissing-prototypes")
 COMMON = (
@@ -33,28 +34,55 @@ COMMON = (
 
 
 @dataclass(frozen=True)
+class Part:
+    """Sources that are compiled with the same flags."""
+
+    sources: Sequence[str]
+    flags: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Toolchain:
-    """A compiler for one chip: `command` compiles and links, given the sources."""
+    """A compiler for one chip.
+
+    levels    its flags for z, s and 2
+    commands  (parts, linker script, output) -> what to run, one after the other
+    """
 
     name: str
-    command: tuple[str, ...]
-    libraries: tuple[str, ...]
+    levels: dict[str, tuple[str, ...]]
+    commands: Callable[[Sequence[Part], str, str], list[list[str]]]
 
 
 def _zig(chip: Chip) -> Toolchain:
     if not find_spec("ziglang"):
         raise HalfbyteError("the compiler ziglang is not installed: pip install 'halfbyte[firmware]'")
     target = ("-target", chip.zig.target, f"-mcpu={chip.zig.cpu}")
-    symbols = ("-g", "-g0")  # but no slow debug information
-    return Toolchain("zig", (sys.executable, "-m", "ziglang", "cc", *target, *symbols), ())
+    symbols = ("-O", "ReleaseSmall", "-fno-strip")  # but no slow debug information: -g0
+    zig = (sys.executable, "-m", "ziglang", "build-exe", *target, *symbols, "--gc-sections", "-fentry=hb_reset")
+
+    def commands(parts: Sequence[Part], script: str, out: str) -> list[list[str]]:
+        sources = [word for part in parts for word in ("-cflags", *part.flags, "-g0", "--", *part.sources)]
+        return [[*zig, "--script", script, f"-femit-bin={out}", *sources]]
+
+    # Its -Oz is its -Os, and clang's own calls through pointers on a Cortex-M, where the stack would have no bound.
+    smallest = ("-Os", "-mllvm", "-inline-threshold=0")
+    return Toolchain("zig", {"z": smallest, "s": ("-Os",), "2": ("-O2",)}, commands)
 
 
 def _gcc(chip: Chip) -> Toolchain:
     compiler = shutil.which(f"{chip.gcc.prefix}gcc")
     if compiler is None:
         raise HalfbyteError(f"{chip.gcc.prefix}gcc is not installed: install it, or leave out --toolchain gcc")
-    flags = ("-nostartfiles", "-nostdlib", "-fno-tree-loop-distribute-patterns", "-Wl,--build-id=none")
-    return Toolchain("gcc", (compiler, *chip.gcc.flags, *flags), ("-lgcc",))
+    gcc = (compiler, *chip.gcc.flags)
+    linked = ("-nostartfiles", "-nostdlib", "-Wl,--build-id=none", "-Wl,--gc-sections")
+
+    def commands(parts: Sequence[Part], script: str, out: str) -> list[list[str]]:
+        compiled = [[*gcc, "-fno-tree-loop-distribute-patterns", *part.flags, "-c", *part.sources] for part in parts]
+        objects = [f"{Path(source).stem}.o" for part in parts for source in part.sources]
+        return [*compiled, [*gcc, *linked, f"-Wl,-T,{script}", "-o", out, *objects, "-lgcc"]]
+
+    return Toolchain("gcc", {"z": ("-Os",), "s": ("-Os",), "2": ("-O2",)}, commands)
 
 
 TOOLCHAINS: dict[str, Callable[[Chip], Toolchain]] = {"zig": _zig, "gcc": _gcc}
@@ -71,28 +99,30 @@ def link(
     toolchain: Toolchain,
     sources: Sequence[Path],
     *,
+    kernels: Sequence[Path] = (),
     include: Sequence[Path],
     script: Path,
     out: Path,
     optimize: str = "s",
     flags: Sequence[str] = (),
 ) -> None:
-    """Compile and link sources to an ELF file; HalfbyteError with the compiler's first complaint."""
-    command = [
-        *toolchain.command,
-        *COMMON,
-        f"-O{optimize}",
-        *flags,
-        *(f"-I{folder}" for folder in include),
-        "-Wl,--gc-sections",
-        f"-Wl,-T,{script}" if toolchain.name == "gcc" else f"-T{script}",
-        "-o",
-        str(out),
-        *map(str, sources),
-        *toolchain.libraries,
+    """Compile and link sources to an ELF file; HalfbyteError with the compiler's first complaint.
+
+    The kernels and the rest may be compiled in different ways, see OPTIMIZE. Objects are left beside the output.
+    """
+    shared = [*COMMON, *flags, *(f"-I{folder}" for folder in include)]
+    parts = [
+        Part([str(path) for path in paths], [*shared, *toolchain.levels[level]])
+        for paths, level in zip((kernels, sources), OPTIMIZE[optimize], strict=True)
+        if paths
     ]
+    for command in toolchain.commands(parts, str(script), str(out)):
+        _run(toolchain, command, out.parent)
+
+
+def _run(toolchain: Toolchain, command: Sequence[str], folder: Path) -> None:
     try:
-        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT, cwd=out.parent)  # noqa: S603
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT, cwd=folder)  # noqa: S603
     except OSError as error:
         raise HalfbyteError(f"{command[0]}: {error.strerror}") from None
     except subprocess.TimeoutExpired:
