@@ -30,7 +30,7 @@ EXPECTED = {"", "does not fit", "not installed"}  # why a chip may have no numbe
 RunFolder = Annotated[Path, typer.Argument(help="Run folder, or a shipped model such as models/mnist-fc-12k.")]
 ChipName = Annotated[str, typer.Option(help="Chip (see: halfbyte chips).")]
 ToolchainName = Annotated[str, typer.Option("--toolchain", help="Compiler: zig (from pip), or gcc (the machine's).")]
-Optimize = Annotated[str, typer.Option(help="Compile for size (s), for speed (2), or only the kernels for speed (mix).")]
+Optimize = Annotated[str, typer.Option(help="Compile for size (s) or speed (2), or only kernels for speed (mix).")]
 Samples = Annotated[int, typer.Option(min=0, help="Test images stored in the image.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
