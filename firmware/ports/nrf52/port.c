@@ -4,6 +4,7 @@
 #include "dwt.h"
 #include "hb_port.h"
 
+#define NVMC_ICACHECNF UINT32_C(0x4001E540)
 #define CLOCK_HFCLKSTART UINT32_C(0x40000000)
 #define CLOCK_HFCLKSTARTED UINT32_C(0x40000100)
 #define UART_STARTRX UINT32_C(0x40002000)
@@ -26,6 +27,7 @@ enum {
 
 void hb_port_init(void)
 {
+    HB_REG(NVMC_ICACHECNF) = 1; // code from the cache
     HB_REG(CLOCK_HFCLKSTART) = 1; // the crystal: its baud rate is exact
     while (!HB_REG(CLOCK_HFCLKSTARTED)) {
     }
