@@ -11,7 +11,7 @@ import numpy as np
 from exporter import reference
 from exporter.chips import protocol
 from exporter.chips.image import Image, Options, build
-from exporter.chips.machine import EmulationError, Machine, Marks
+from exporter.chips.machine import EmulationError, Marks, start
 from exporter.hostlib import NUMPY_TYPES
 from exporter.verify import Mismatch
 from training.errors import HalfbyteError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from exporter.chips.chip import Chip
+    from exporter.chips.machine import Machine
     from exporter.graph import Graph
 
 PLAIN = Options()
@@ -94,14 +95,14 @@ def emulate(
     graph, expected = image.graph, reference.run(image.graph, images)
     counts = dict.fromkeys((node.name for node in graph.nodes), 0)
 
-    machine = Machine(chip, image.elf, _marks(graph), POISONS[0])
+    machine = start(chip, image.elf, _marks(graph), POISONS[0])
     text = _greeting(machine, image)
     machine.forget()
     progress(f"running {len(images)} images on {chip.name}")
     scores = graph.nodes[-1].name
     first = _compare({scores: _scores(machine, graph, images)}, expected, counts, f"{chip.name}'s image")
     progress(f"comparing every layer of {len(images)} images")
-    traced = _trace(Machine(chip=twin.chip, elf=twin.elf, poison=POISONS[1]), graph, images)
+    traced = _trace(start(twin.chip, twin.elf, poison=POISONS[1]), graph, images)
     first = _compare(traced, expected, counts, chip.name) or first
     if machine.stack > image.sizes.stack:
         raise EmulationError(
