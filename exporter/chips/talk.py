@@ -215,12 +215,12 @@ def _trouble(line: Line, answer: tuple[int, bytes] | None) -> str:
         return f"the board refuses the frame: {protocol.error_text(answer[1])}"
     if line.damaged:
         return "the answer comes damaged, its CRC is wrong; check wires, ground and --baud"
-    if line.buffer:
+    if len(line.buffer) >= protocol.HEAD:
         return f"the answer breaks off after {len(line.buffer)} bytes; check wires and the board's power"
     if BOOT in line.noise:
         return "the board prints its greeting, but hears nothing; is its RX wired to this port's TX?"
-    if line.noise:
-        begin = bytes(line.noise[:12])
+    if line.noise or line.buffer:
+        begin = bytes(line.noise + line.buffer)[:12]
         return f"what comes is no frame ({begin!r}); is --baud right, and the image of this run flashed? press reset"
     return ""
 
