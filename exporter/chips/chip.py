@@ -52,10 +52,11 @@ class Place(_Section):
 
 
 class Zig(_Section):
-    """Arguments of `zig cc`: -target and -mcpu."""
+    """Arguments of `zig`: -target, -mcpu, and others."""
 
     target: str
     cpu: str
+    flags: Words = ()
 
 
 class Gcc(_Section):
@@ -133,7 +134,7 @@ class Chip(_Section):
     clock_hz: Annotated[int, Field(ge=1)]
     port: Words
     boot: Literal["vectors", "entry"]
-    emulator: Literal["unicorn"]
+    emulator: Literal["unicorn", "simavr"]
     silicon: bool
     uf2_family: Address | None = None
     esp_image: Annotated[int, Field(ge=0, le=65535)] | None = None

@@ -92,6 +92,8 @@ def read_elf(path: Path) -> Elf:
     with path.open("rb") as file:
         elf = ELFFile(file)
         thumb = elf["e_machine"] == "EM_ARM"
+        # the functions of libgcc for AVR have sizes, but no type
+        types = {"STT_FUNC", "STT_NOTYPE"} if elf["e_machine"] == "EM_AVR" else {"STT_FUNC"}
         segments = tuple(
             Segment(s["p_vaddr"], s["p_paddr"], s.data())
             for s in elf.iter_segments()
@@ -108,7 +110,7 @@ def read_elf(path: Path) -> Elf:
     functions = {
         s["st_value"] & ~int(thumb): s
         for s in table
-        if s["st_info"]["type"] == "STT_FUNC" and s["st_shndx"] != "SHN_UNDEF"
+        if s["st_info"]["type"] in types and s["st_shndx"] != "SHN_UNDEF" and (s["st_size"] or _is_function(s))
     }
     marks = sorted((s["st_value"], s.name[:2]) for s in table if s.name[:2] in {"$t", "$d", "$x"})
     ends = sorted({end for _, end in code} | {begin for begin, _ in marks} | set(functions))
@@ -124,6 +126,10 @@ def read_elf(path: Path) -> Elf:
             if mark == "$d" and any(begin <= at < end for begin, end in code)
         ),
     )
+
+
+def _is_function(symbol: Any) -> bool:  # noqa: ANN401 (elftools has no types)
+    return bool(symbol["st_info"]["type"] == "STT_FUNC")
 
 
 def _next(ends: list[int], at: int) -> int:

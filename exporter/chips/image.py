@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 import tempfile
 import zlib
 from dataclasses import dataclass
@@ -179,6 +180,8 @@ def _name(source: Path, scratch: Path) -> Path:
 def _generated(graph: Graph, chip: Chip, images: npt.NDArray[np.integer]) -> dict[str, str]:
     tensors = reference.run(graph, images) if len(images) else {}
     last_raw = [node.name for node in graph.nodes if node.op.raw][-1]
+    raw_bytes = np.dtype(graph.dtype).itemsize * int(np.prod(graph.shape))
+    n_scores = int(np.prod(graph.shapes[graph.nodes[-1].name]))
     samples, golden = np.zeros(0, np.int64), []
     if tensors:
         samples = tensors[last_raw].reshape(-1)
@@ -187,6 +190,7 @@ def _generated(graph: Graph, chip: Chip, images: npt.NDArray[np.integer]) -> dic
     context = {
         "name": graph.name,
         "macro": f"HB_{graph.name.upper()}",
+        "sizes": "".join(f"\\x{byte:02x}" for byte in struct.pack("<II", raw_bytes, n_scores)),
         "raw_type": {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t"}[graph.dtype],
         "golden": golden,
         "samples": _table("samples", Table("samples", "int8_t", samples, 0))["lines"],
@@ -201,7 +205,7 @@ def _generated(graph: Graph, chip: Chip, images: npt.NDArray[np.integer]) -> dic
     return {
         "hb_app_model.h": TEMPLATES.get_template("app_model.h.j2").render(context),
         "hb_app_model.c": TEMPLATES.get_template("app_model.c.j2").render(context),
-        "link.ld": TEMPLATES.get_template("link.ld.j2").render(script),
+        "link.ld": TEMPLATES.get_template(ISAS[chip.isa].script).render(script),
     }
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.chips import riscv, thumb
+from exporter.chips import avr, riscv, thumb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,16 +28,22 @@ class Refused:
 class Isa:
     """An instruction set.
 
-    family  riscv or thumb: which emulator core runs it
-    length  bytes of the instruction that begins with these 16 bits
-    why_not what keeps an instruction from running on the core, or None
-    effect  (address, instruction, registers known so far) -> what it does to stack and flow
+    family         riscv, thumb or avr: which emulator core runs it
+    length         bytes of the instruction that begins with these 16 bits
+    why_not        what keeps an instruction from running on the core, or None
+    effect         (address, instruction, registers known so far) -> what it does to stack and flow
+    call_bytes     of stack that a call takes for its return address
+    falls_through  may control go on behind a function with these last two instructions?
+    script         the template of its linker script
     """
 
     family: str
     length: Callable[[int], int]
     why_not: Callable[[int], str | None]
     effect: Callable[[int, int, dict[int, int]], Effect]
+    call_bytes: int = 0
+    falls_through: Callable[[int, int], bool] = lambda _before, _last: False
+    script: str = "link.ld.j2"
 
 
 ISAS = {
@@ -46,6 +52,7 @@ ISAS = {
     "rv32imc": Isa("riscv", riscv.length, riscv.checker("imc"), riscv.effect),
     "armv6m": Isa("thumb", thumb.length, thumb.why_not_v6m, thumb.effect),
     "armv7em": Isa("thumb", thumb.length, thumb.why_not_v7em, thumb.effect),
+    "avr5": Isa("avr", avr.length, avr.why_not, avr.effect, avr.CALL_BYTES, avr.falls_through, "link_avr.ld.j2"),
 }
 
 

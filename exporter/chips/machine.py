@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # Modules with a class Machine, by the `emulator` of a description; each asks for its emulator when it is used.
 MACHINES = {
     "unicorn": "exporter.chips.unicorn_machine",
+    "simavr": "exporter.chips.simavr",
 }
 PATIENCE = 4  # reads of an empty UART in a row before the app counts as waiting
 SECONDS = 120  # that one exchange may take on this machine

@@ -27,17 +27,20 @@ def _deepest(elf: Elf, isa: Isa, function: Symbol, known: dict[int, int], path: 
         raise HalfbyteError(f"the stack has no bound: {' calls '.join((*path, function.name))}")
     if function.address not in known:
         frame, callees = _look(elf, isa, function)
-        below = (_deepest(elf, isa, callee, known, (*path, function.name)) for callee in callees)
+        below = (taken + _deepest(elf, isa, callee, known, (*path, function.name)) for callee, taken in callees)
         known[function.address] = frame + max(below, default=0)
     return known[function.address]
 
 
-def _look(elf: Elf, isa: Isa, function: Symbol) -> tuple[int, list[Symbol]]:
-    """Bytes of a function's own frame, and what it calls or jumps to."""
-    frame, callees = 0, {}
+def _look(elf: Elf, isa: Isa, function: Symbol) -> tuple[int, list[tuple[Symbol, int]]]:
+    """Bytes of a function's own frame; what it calls or jumps to, with the bytes that the call itself takes."""
+    frame = 0
+    callees: dict[int, tuple[Symbol, int]] = {}
     upper: dict[int, int] = {}
+    before = last = 0
     for start, code in elf.code_of(function):
         for address, _, bits in instructions(isa, start, code):
+            before, last = last, bits
             effect = isa.effect(address, bits, upper)
             if effect.dynamic:
                 raise HalfbyteError(f"the stack has no bound: {effect.dynamic} at {elf.where(address)}")
@@ -48,5 +51,9 @@ def _look(elf: Elf, isa: Isa, function: Symbol) -> tuple[int, list[Symbol]]:
             if callee is None:
                 raise HalfbyteError(f"the stack has no bound: {elf.where(address)} jumps out of the image")
             if callee != function or effect.call:
-                callees[callee.address] = callee
+                _, taken = callees.get(callee.address, (callee, 0))
+                callees[callee.address] = callee, max(taken, isa.call_bytes if effect.call else 0)
+    behind = elf.function_at(function.address + function.size)
+    if behind and isa.falls_through(before, last):
+        callees.setdefault(behind.address, (behind, 0))
     return frame, list(callees.values())

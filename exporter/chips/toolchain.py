@@ -57,7 +57,7 @@ class Toolchain:
 def _zig(chip: Chip) -> Toolchain:
     if not find_spec("ziglang"):
         raise HalfbyteError("the compiler ziglang is not installed: pip install 'halfbyte[firmware]'")
-    target = ("-target", chip.zig.target, f"-mcpu={chip.zig.cpu}")
+    target = ("-target", chip.zig.target, f"-mcpu={chip.zig.cpu}", *chip.zig.flags)
     symbols = ("-O", "ReleaseSmall", "-fno-strip")  # but no slow debug information: -g0
     zig = (sys.executable, "-m", "ziglang", "build-exe", *target, *symbols, "--gc-sections", "-fentry=hb_reset")
 
@@ -67,7 +67,8 @@ def _zig(chip: Chip) -> Toolchain:
 
     # Its -Oz is its -Os, and clang's own calls through pointers on a Cortex-M, where the stack would have no bound.
     smallest = ("-Os", "-mllvm", "-inline-threshold=0")
-    return Toolchain("zig", {"z": smallest, "s": ("-Os",), "2": ("-O2",)}, commands)
+    fast = ("-O2", "-mllvm", "-disable-loop-idiom-hashrecognize")  # it makes a table of 1 KB of the CRC's loop
+    return Toolchain("zig", {"z": smallest, "s": ("-Os",), "2": fast}, commands)
 
 
 def _gcc(chip: Chip) -> Toolchain:
@@ -78,7 +79,8 @@ def _gcc(chip: Chip) -> Toolchain:
     linked = ("-nostartfiles", "-nostdlib", "-Wl,--build-id=none", "-Wl,--gc-sections")
 
     def commands(parts: Sequence[Part], script: str, out: str) -> list[list[str]]:
-        compiled = [[*gcc, "-fno-tree-loop-distribute-patterns", *part.flags, "-c", *part.sources] for part in parts]
+        shared = ("-fno-tree-loop-distribute-patterns", "-c")
+        compiled = [[compiler, *shared, *part.flags, *chip.gcc.flags, *part.sources] for part in parts]
         objects = [f"{Path(source).stem}.o" for part in parts for source in part.sources]
         return [*compiled, [*gcc, *linked, f"-Wl,-T,{script}", "-o", out, *objects, "-lgcc"]]
 
