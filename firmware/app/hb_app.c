@@ -4,23 +4,24 @@
 #include "hb_app.h"
 #include "hb_port.h"
 
-HB_APP_RAW_TYPE hb_app_raw[HB_APP_RAW_SIZE];
+union hb_app_memory hb_app_memory;
 int8_t hb_app_x[HB_APP_INPUT_SIZE];
-int32_t hb_app_scores[HB_APP_SCORES];
-int32_t hb_app_arena[(HB_APP_ARENA_BYTES + 3) / 4];
+struct hb_app_result hb_app_result;
 
 int main(void);
 
-uint32_t hb_app_infer(void)
+void hb_app_infer(void)
 {
     const uint32_t before = hb_port_cycles();
-    hb_app_run(hb_app_scores, hb_app_x, hb_app_arena);
-    return (hb_port_cycles() - before) & hb_port_cycles_mask;
+    hb_app_run(hb_app_result.scores, hb_app_x, hb_app_memory.arena);
+    hb_app_result.cycles = (hb_port_cycles() - before) & hb_port_cycles_mask;
 }
 
-uint32_t hb_app_crc(void)
+static void print(const HB_ROM char *text)
 {
-    return ~hb_crc(HB_CRC_BEGIN, hb_app_scores, sizeof hb_app_scores);
+    while (*text != 0) {
+        hb_port_write((uint8_t)*text++);
+    }
 }
 
 #if HB_APP_SAMPLES > 0
@@ -30,77 +31,79 @@ uint32_t hb_app_sample(size_t k)
     for (size_t i = 0; i < HB_APP_INPUT_SIZE; i++) {
         hb_app_x[i] = from[i];
     }
-    return hb_app_infer();
+    hb_app_infer();
+    return ~hb_crc(HB_CRC_BEGIN, hb_app_result.scores,
+                   sizeof hb_app_result.scores);
 }
-#endif
 
-static void print(const char *text)
+// v in at least so many digits; divided bit by bit, for chips without a
+// divider.
+static void print_number(uint32_t v, size_t base, size_t least)
 {
-    while (*text != 0) {
-        hb_port_write((uint8_t)*text++);
+    uint8_t digits[10];
+    size_t n = 0;
+    do {
+        size_t rest = 0; // < base
+        for (size_t bit = 0; bit < 32; bit++) {
+            rest = rest << 1 | (size_t)(v >> 31);
+            v <<= 1;
+            if (rest >= base) {
+                rest -= base;
+                v |= 1;
+            }
+        }
+        digits[n++] = (uint8_t)(rest + (rest < 10 ? '0' : 'a' - 10));
+    } while (v > 0 || n < least);
+    while (n-- > 0) {
+        hb_port_write(digits[n]);
     }
 }
 
-static void print_hex(uint32_t v)
+static void print_score(int32_t v)
 {
-    for (uint8_t i = 0; i < 8; i++, v <<= 4) {
-        hb_port_write((uint8_t)"0123456789abcdef"[v >> 28]);
-    }
-}
-
-// Decimal by subtraction, for chips without a divider.
-static void print_int(int32_t v)
-{
-    static const uint32_t power[] = {1000000000, 100000000, 10000000, 1000000,
-                                     100000,     10000,     1000,     100,
-                                     10,         1};
-    uint32_t rest = (uint32_t)v;
     hb_port_write(' ');
     if (v < 0) {
         hb_port_write('-');
-        rest = 0 - rest;
     }
-    uint8_t begun = 0;
-    for (uint8_t i = 0; i < 10; i++) {
-        uint8_t digit = '0';
-        for (; rest >= power[i]; rest -= power[i]) {
-            digit++;
-        }
-        begun |= digit != '0' || i == 9;
-        if (begun) {
-            hb_port_write(digit);
-        }
-    }
+    print_number(v < 0 ? 0 - (uint32_t)v : (uint32_t)v, 10, 1);
 }
 
-#if HB_APP_SAMPLES > 0
 static void print_sample(size_t k)
 {
-    const uint32_t cycles = hb_app_sample(k);
-    print("scores");
+    static const HB_ROM char scores[] = "scores";
+    static const HB_ROM char class[] = " class ";
+    static const HB_ROM char crc[] = " crc ";
+    static const HB_ROM char cycles[] = " cycles ";
+    static const HB_ROM char end[] = "\r\n";
+    const uint32_t found = hb_app_sample(k);
+    print(scores);
     for (size_t i = 0; i < HB_APP_SCORES; i++) {
-        print_int(hb_app_scores[i]);
+        print_score(hb_app_result.scores[i]);
     }
-    print(" class");
-    print_int((int32_t)hb_argmax(hb_app_scores, HB_APP_SCORES));
-    print(" crc ");
-    print_hex(hb_app_crc());
-    print(" cycles");
-    print_int((int32_t)cycles);
-    print("\r\n");
+    print(class);
+    print_number(hb_argmax(hb_app_result.scores, HB_APP_SCORES), 10, 1);
+    print(crc);
+    print_number(found, 16, 8);
+    print(cycles);
+    print_number(hb_app_result.cycles, 10, 1);
+    print(end);
 }
 #endif
 
 int main(void)
 {
+    static const HB_ROM char hello[] =
+        "\r\nhalfbyte " HB_APP_NAME " " HB_APP_DIGEST "\r\n";
     hb_port_init();
-    print("\r\nhalfbyte " HB_APP_NAME " " HB_APP_DIGEST "\r\n");
+    print(hello);
 #if HB_APP_SAMPLES > 0
     for (size_t k = 0; k < HB_APP_SAMPLES; k++) {
         print_sample(k);
     }
 #if HB_SELFTEST
-    print(hb_selftest() == 0 ? "selftest ok\r\n" : "selftest FAILED\r\n");
+    static const HB_ROM char good[] = "selftest ok\r\n";
+    static const HB_ROM char bad[] = "selftest FAILED\r\n";
+    print(hb_selftest() == 0 ? good : bad);
 #endif
 #endif
     for (;;) {

@@ -8,26 +8,32 @@
 #include "hb.h"
 #include "hb_app_model.h"
 
-// Buffers of the app, the only ones: RAM is known when the image is linked.
-extern HB_APP_RAW_TYPE hb_app_raw[HB_APP_RAW_SIZE];
+// Buffers of the app, the only ones: RAM is known when the image is linked. No
+// layer needs the raw sample any more, so the arena lies over it.
+union hb_app_memory {
+    HB_APP_RAW_TYPE raw[HB_APP_RAW_SIZE];
+    int32_t arena[(HB_APP_ARENA_BYTES + 3) / 4];
+};
+extern union hb_app_memory hb_app_memory;
 extern int8_t hb_app_x[HB_APP_INPUT_SIZE];
-extern int32_t hb_app_scores[HB_APP_SCORES];
-extern int32_t hb_app_arena[(HB_APP_ARENA_BYTES + 3) / 4];
+
+// What the layers gave: the answer to a sample that came over the UART.
+struct hb_app_result {
+    int32_t scores[HB_APP_SCORES];
+    uint32_t cycles;
+};
+extern struct hb_app_result hb_app_result;
 
 // CRC-32 (reflected, polynomial 0xEDB88320) of n more bytes. The CRC of a
 // whole is ~hb_crc(... hb_crc(HB_CRC_BEGIN, ...) ...).
 #define HB_CRC_BEGIN UINT32_C(0xFFFFFFFF)
 uint32_t hb_crc(uint32_t crc, const void *bytes, size_t n);
 
-// CRC of the scores that stand in hb_app_scores.
-uint32_t hb_app_crc(void);
+// Runs hb_app_x; scores and cycles are in hb_app_result.
+void hb_app_infer(void);
 
-// Runs sample k < HB_APP_SAMPLES; the scores are in hb_app_scores, the cycles
-// are returned.
+// The same for stored sample k < HB_APP_SAMPLES; returns the CRC of its scores.
 uint32_t hb_app_sample(size_t k);
-
-// Runs hb_app_x; the scores are in hb_app_scores, the cycles are returned.
-uint32_t hb_app_infer(void);
 
 // How many of the stored samples give other scores than the reference: 0 on a
 // chip that works. Compiled out by -DHB_SELFTEST=0.

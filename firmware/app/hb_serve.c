@@ -13,6 +13,7 @@ enum {
 };
 
 enum error {
+    NONE = 0,
     BAD_CRC = 1,
     BAD_LENGTH = 2,
     BAD_TYPE = 3,
@@ -48,82 +49,66 @@ static uint8_t receive(void *p, size_t n)
     return 1;
 }
 
-static uint32_t send(uint32_t crc, const void *bytes, size_t n)
+static void send(const void *bytes, size_t n)
 {
-    const uint8_t *p = bytes;
-    for (size_t i = 0; i < n; i++) {
-        hb_port_write(p[i]);
+    for (const uint8_t *p = bytes; n > 0; n--) {
+        hb_port_write(*p++);
     }
-    return hb_crc(crc, bytes, n);
 }
 
-// A frame of a payload in two parts; multi-byte numbers are little-endian, as
-// all these chips are.
-static void reply(uint8_t type, const void *a, size_t n_a, const void *b,
-                  size_t n_b)
+// A frame; multi-byte numbers are little-endian, as all these chips are.
+static void reply(uint8_t type, const void *payload, size_t n)
 {
-    const uint16_t length = (uint16_t)(n_a + n_b);
-    hb_port_write(SYNC);
-    uint32_t crc = send(HB_CRC_BEGIN, &type, 1);
-    crc = send(crc, &length, 2);
-    crc = send(crc, a, n_a);
-    crc = send(crc, b, n_b);
-    crc = ~crc;
-    send(0, &crc, 4);
-}
-
-static void refuse(enum error error)
-{
-    const uint8_t code = (uint8_t)error;
-    reply(ERROR, &code, 1, &code, 0);
-}
-
-static void answer_info(void)
-{
-    static const uint32_t sizes[2] = {sizeof hb_app_raw, HB_APP_SCORES};
-    reply(INFO | REPLY, HB_APP_DIGEST, sizeof HB_APP_DIGEST - 1, sizes,
-          sizeof sizes);
+    const uint8_t head[4] = {SYNC, type, (uint8_t)n, (uint8_t)(n >> 8)};
+    uint32_t crc = hb_crc(HB_CRC_BEGIN, head + 1, 3);
+    crc = ~hb_crc(crc, payload, n);
+    send(head, 4);
+    send(payload, n);
+    send(&crc, 4);
 }
 
 static void answer_run(void)
 {
-    hb_app_input(hb_app_x, hb_app_raw);
-    const uint32_t cycles = hb_app_infer();
-    reply(RUN | REPLY, hb_app_scores, sizeof hb_app_scores, &cycles, 4);
+    hb_app_input(hb_app_x, hb_app_memory.raw);
+    hb_app_infer();
+    reply(RUN | REPLY, &hb_app_result, sizeof hb_app_result);
+}
+
+// The rest of a frame, its payload into hb_app_memory.raw, and its type.
+static enum error receive_frame(uint8_t *type)
+{
+    uint8_t head[3]; // type, length
+    uint32_t crc;
+    if (!receive(head, 3)) {
+        return TOO_SLOW;
+    }
+    *type = head[0];
+    if (*type != INFO && *type != RUN) {
+        return BAD_TYPE;
+    }
+    const uint16_t length = (uint16_t)(head[1] | (uint16_t)head[2] << 8);
+    if (length != (*type == RUN ? sizeof hb_app_memory.raw : 0)) {
+        return BAD_LENGTH;
+    }
+    if (!receive(hb_app_memory.raw, length) || !receive(&crc, 4)) {
+        return TOO_SLOW;
+    }
+    const uint32_t found = hb_crc(HB_CRC_BEGIN, head, 3);
+    return ~hb_crc(found, hb_app_memory.raw, length) == crc ? NONE : BAD_CRC;
 }
 
 void hb_serve(void)
 {
-    uint8_t head[3]; // type, length
-    uint32_t crc;
+    uint8_t type = 0;
     if (hb_port_read() != SYNC) {
         return;
     }
-    if (!receive(head, 3)) {
-        refuse(TOO_SLOW);
-        return;
-    }
-    const uint16_t length = (uint16_t)(head[1] | (uint16_t)head[2] << 8);
-    if (head[0] != INFO && head[0] != RUN) {
-        refuse(BAD_TYPE);
-        return;
-    }
-    if (length != (head[0] == RUN ? sizeof hb_app_raw : 0)) {
-        refuse(BAD_LENGTH);
-        return;
-    }
-    if (!receive(hb_app_raw, length) || !receive(&crc, 4)) {
-        refuse(TOO_SLOW);
-        return;
-    }
-    const uint32_t found = hb_crc(HB_CRC_BEGIN, head, 3);
-    if (~hb_crc(found, hb_app_raw, length) != crc) {
-        refuse(BAD_CRC);
-        return;
-    }
-    if (head[0] == RUN) {
+    const uint8_t error = (uint8_t)receive_frame(&type);
+    if (error != NONE) {
+        reply(ERROR, &error, 1);
+    } else if (type == RUN) {
         answer_run();
     } else {
-        answer_info();
+        reply(INFO | REPLY, HB_APP_INFO, sizeof HB_APP_INFO - 1);
     }
 }

@@ -3,9 +3,8 @@
 
 #include <stdint.h>
 
-// Of the linker script; all aligned to 4 bytes.
-extern uint32_t hb_data_load[], hb_data_begin[], hb_data_end[];
-extern uint32_t hb_bss_begin[], hb_bss_end[];
+// Of the linker script; all aligned to 4 bytes, and .bss follows .data.
+extern uint32_t hb_data_load[], hb_data_begin[], hb_data_end[], hb_bss_end[];
 
 int main(void);
 void hb_boot(void);
@@ -15,11 +14,12 @@ void hb_boot(void);
 void hb_boot(void)
 {
     const uint32_t *from = hb_data_load;
-    for (volatile uint32_t *to = hb_data_begin; to < hb_data_end; to++) {
-        *to = *from++;
+    volatile uint32_t *to = hb_data_begin;
+    while (to < hb_data_end) {
+        *to++ = *from++;
     }
-    for (volatile uint32_t *to = hb_bss_begin; to < hb_bss_end; to++) {
-        *to = 0;
+    while (to < hb_bss_end) {
+        *to++ = 0;
     }
     main();
     for (;;) {
