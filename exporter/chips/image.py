@@ -205,7 +205,7 @@ def _generated(graph: Graph, chip: Chip, images: npt.NDArray[np.integer]) -> dic
     return {
         "hb_app_model.h": TEMPLATES.get_template("app_model.h.j2").render(context),
         "hb_app_model.c": TEMPLATES.get_template("app_model.c.j2").render(context),
-        "link.ld": TEMPLATES.get_template("link.ld.j2").render(script),
+        "link.ld": TEMPLATES.get_template(ISAS[chip.isa].script).render(script),
     }
 
 
