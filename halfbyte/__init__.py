@@ -15,13 +15,32 @@ if TYPE_CHECKING:
     from exporter.verify import Report, VerificationError
     from training.errors import HalfbyteError
     from training.formats import FORMATS, Format
-    from training.layers import BitConv2d, BitLinear, Input, freeze_clip
+    from training.layers import (
+        Activation,
+        Add,
+        AvgPool1d,
+        AvgPool2d,
+        BitConv1d,
+        BitConv2d,
+        BitLinear,
+        Concat,
+        GlobalAvgPool,
+        Input,
+        freeze_clip,
+    )
     from training.loop import train
     from training.recipe import Recipe, load_recipe
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "Activation": "training.layers",
+    "Add": "training.layers",
+    "AvgPool1d": "training.layers",
+    "AvgPool2d": "training.layers",
+    "BitConv1d": "training.layers",
+    "Concat": "training.layers",
+    "GlobalAvgPool": "training.layers",
     "BitConv2d": "training.layers",
     "BitLinear": "training.layers",
     "Input": "training.layers",
@@ -41,10 +60,17 @@ _HOME = {
 
 __all__ = [
     "FORMATS",
+    "Activation",
+    "Add",
+    "AvgPool1d",
+    "AvgPool2d",
+    "BitConv1d",
     "BitConv2d",
     "BitLinear",
+    "Concat",
     "Exported",
     "Format",
+    "GlobalAvgPool",
     "HalfbyteError",
     "Input",
     "Recipe",

@@ -78,6 +78,11 @@ class _RoundClamp(torch.autograd.Function):
         return grad * ((z >= ctx.lo) & (z <= ctx.hi)), None, None
 
 
+def round_clamp(z: Tensor, lo: int, hi: int) -> Tensor:
+    """floor(z + 1/2) clamped to [lo, hi], with a gradient where it is not clamped."""
+    return _RoundClamp.apply(z, lo, hi)  # type: ignore[no-untyped-call]
+
+
 def _per_channel(v: Tensor, acc: Tensor) -> Tensor:
     """(channels,) shaped to broadcast over acc (n, channels, ...)."""
     return v.view(-1, *[1] * (acc.dim() - 2))
@@ -141,7 +146,7 @@ class Shift(Requant):
         step = 2.0 ** -self.exponent()
         if self.training:
             b = self.bias + (self.bias_integers().to(acc) * step - self.bias).detach()
-            return _RoundClamp.apply(acc * step + _per_channel(b, acc), self.lo, self.hi)  # type: ignore[no-untyped-call]
+            return round_clamp(acc * step + _per_channel(b, acc), self.lo, self.hi)
         z = (acc + _per_channel(self.bias_integers(), acc)) * step
         return torch.floor(z + 0.5).clamp(self.lo, self.hi)
 
@@ -194,7 +199,7 @@ class MulShift(Requant):
         else:
             gain = self.gamma * (self.variance + 1e-5).rsqrt()
             z = acc * _per_channel(gain * unit, acc) + _per_channel(self.beta * unit, acc)
-        return _RoundClamp.apply(z, self.lo, self.hi)  # type: ignore[no-untyped-call]
+        return round_clamp(z, self.lo, self.hi)
 
 
 REQUANTS: dict[str, type[Requant]] = {cls.kind: cls for cls in (MaxShift, Shift, MulShift)}

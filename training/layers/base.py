@@ -1,107 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layers of a deployable network: Input, BitLinear, BitConv2d.
-
-In train() they are differentiable and run in the caller's precision. In eval() they compute the integers of SPEC.md:
-exact integers held in float64, whatever the dtype of the parameters, autocast or matmul precision settings.
-"""
+"""What every layer of quantized weights shares: weights, clip scale, requantizer."""
 
 from __future__ import annotations
 
-from math import gcd
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from training.clip import CLIPS
 from training.errors import HalfbyteError
-from training.formats import RAW_TYPES, get_format
+from training.formats import get_format
 from training.quantize import fake_quantize, nearest_level
-from training.requant import NORMS, REQUANTS, Requant, activation_range
+from training.requant import NORMS, REQUANTS, Requant
 
 REFRESH_CLIP = 16  # training steps between two updates of a clip scale that is not frozen
 TYPICAL_ACTIVATION = 40.0  # root mean square of an 8-bit activation, good enough to start from
-
-
-def area_weights(n_in: int, n_out: int) -> np.ndarray:
-    """Parts that output row o and input row i of an area resize share (SPEC 2.1).  # (n_out, n_in), rows sum equal"""
-    g = gcd(n_in, n_out)
-    parts_in, parts_out = n_out // g, n_in // g  # parts in an input row, parts an output row covers
-    starts = np.arange(n_out)[:, None] * parts_out, np.arange(n_in)[None, :] * parts_in
-    ends = starts[0] + parts_out, starts[1] + parts_in
-    return np.clip(np.minimum(*ends) - np.maximum(*starts), 0, None)
-
-
-class ResizeArea(nn.Module):
-    """uint8 images (n, *in_size) -> (n, *out_size) by area, rounded down (SPEC 2.1)."""
-
-    rows: Tensor
-    cols: Tensor
-
-    def __init__(self, in_size: tuple[int, ...], out_size: tuple[int, ...]) -> None:
-        super().__init__()
-        self.in_size, self.out_size = tuple(in_size), tuple(out_size)
-        rows, cols = (area_weights(n, m) for n, m in zip(in_size, out_size, strict=True))
-        self.area = int(rows[0].sum() * cols[0].sum())
-        self.register_buffer("rows", torch.tensor(rows, dtype=torch.float64), persistent=False)
-        self.register_buffer("cols", torch.tensor(cols.T.copy(), dtype=torch.float64), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # A quotient that is no integer is at least 1 / area from one, so its floor is right in float32 as well,
-        # as long as the sums are below 2^24 and area below 2^15.
-        return torch.floor(self.rows.to(x) @ x @ self.cols.to(x) / self.area)
-
-
-class Input(nn.Module):
-    """The integer input rule (SPEC 2): raw (n, *shape) values -> activations (n, *out_shape).
-
-    shape   of one raw sample
-    dtype   of the raw values: uint8, int8 or int16
-    resize  (height, width) to which images are resized by area; uint8 only
-    offset, shift   y = clamp((x + offset) >> shift)
-    signed  activations in [-127, 127]; default: where the raw type is signed
-    """
-
-    def __init__(
-        self,
-        shape: tuple[int, ...],
-        *,
-        dtype: str = "uint8",
-        resize: tuple[int, int] | None = None,
-        offset: int = 0,
-        shift: int = 0,
-        signed: bool | None = None,
-    ) -> None:
-        super().__init__()
-        if dtype not in RAW_TYPES:
-            raise HalfbyteError(f"Input: dtype must be one of {', '.join(RAW_TYPES)}, got '{dtype}'")
-        if not shape or not all(isinstance(size, int) and size > 0 for size in shape):
-            raise HalfbyteError(f"Input: shape must have at least one size, all of them positive, got {tuple(shape)}")
-        if resize is not None and (dtype != "uint8" or len(shape) != 2):
-            raise HalfbyteError(f"Input: resize takes a (height, width) uint8 image, got {dtype} {tuple(shape)}")
-        if not (0 <= shift <= 15 and -32768 <= offset <= 32767):
-            raise HalfbyteError(f"Input: shift must be 0..15 and offset int16, got shift {shift}, offset {offset}")
-        self.shape, self.dtype = tuple(shape), dtype
-        self.resize = ResizeArea(self.shape, resize) if resize else None
-        self.out_shape = tuple(resize) if resize else self.shape
-        self.offset, self.shift = offset, shift
-        self.lo, self.hi = activation_range(8, signed=dtype != "uint8" if signed is None else signed)
-
-    def extra_repr(self) -> str:
-        return f"{self.dtype} {self.shape} -> {self.out_shape}, offset={self.offset}, shift={self.shift}"
-
-    def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
-            if not self.training and x.is_floating_point() and not torch.equal(x, x.floor()):
-                raise HalfbyteError(f"Input takes {self.dtype} values as they are stored, got fractions; do not scale")
-            x = x.to(torch.float32 if self.training else torch.float64)
-            if self.resize is not None:
-                x = self.resize(x)
-            if self.offset or self.shift:
-                x = torch.floor((x + self.offset) * 2.0**-self.shift)
-            return x.clamp(self.lo, self.hi)
 
 
 class ScoreBias(nn.Module):
@@ -320,46 +235,6 @@ def _fit_before_saving(layer: BitLayer, *_: object) -> None:
     """What is saved in the middle of training is the network that eval() would be, stale scales brought up to date."""
     if layer.training:
         layer.update_clip()
-
-
-class BitLinear(BitLayer):
-    """A fully connected layer of quantized weights: (n, in_features) activations -> (n, out_features).
-
-    Options as in `BitLayer`. In eval(), and behind `requant=None`, the result is the integers of SPEC 5.
-    """
-
-    def __init__(self, in_features: int, out_features: int, **options: Unpack[BitOptions]) -> None:
-        super().__init__(out_features, in_features, **options)
-
-    def _sums(self, x: Tensor, levels: Tensor) -> Tensor:
-        return functional.linear(x, levels)
-
-
-class BitConv2d(BitLayer):
-    """A convolution of quantized weights: (n, in_channels, h, w) -> (n, out_channels, h', w'). Trains; export follows.
-
-    stride, padding and groups as in torch.nn.Conv2d; options as in `BitLayer`.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        *,
-        stride: int = 1,
-        padding: int = 0,
-        groups: int = 1,
-        **options: Unpack[BitOptions],
-    ) -> None:
-        kernel = in_channels // groups, kernel_size, kernel_size
-        super().__init__(out_channels, int(np.prod(kernel)), **options)
-        self.kernel = kernel
-        self.stride, self.padding, self.groups = stride, padding, groups
-
-    def _sums(self, x: Tensor, levels: Tensor) -> Tensor:
-        levels = levels.view(-1, *self.kernel)
-        return functional.conv2d(x, levels, stride=self.stride, padding=self.padding, groups=self.groups)
 
 
 def freeze_clip(model: nn.Module) -> None:
