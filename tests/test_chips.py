@@ -134,6 +134,7 @@ def test_an_image_for_a_cortex_m4_is_refused_on_a_cortex_m0(exported, samples):
     ("isa", "code", "refused"),
     [
         ("rv32ec", 0x02C58533, True),  # mul a0, a1, a2
+        ("rv32ec", 0x02C5C533, True),  # div a0, a1, a2
         ("rv32ec_zmmul", 0x02C58533, False),
         ("rv32ec_zmmul", 0x02C5C533, True),  # div a0, a1, a2
         ("rv32imc", 0x02C5C533, False),
@@ -143,8 +144,14 @@ def test_an_image_for_a_cortex_m4_is_refused_on_a_cortex_m0(exported, samples):
         ("rv32ec", 0x886E, True),  # c.mv x16, x27
         ("rv32ec", 0x852E, False),  # c.mv a0, a1
         ("rv32imc", 0x00B57553, True),  # fadd.s
+        ("rv32imc", 0x6108, True),  # c.flw
+        ("rv32imc", 0x00B6252F, True),  # amoadd.w
         ("armv6m", 0xF1FC_FBB0, True),  # udiv, first halfword low: FBB0 F1FC
         ("armv7em", 0xF1F2_FBB1, False),
+        ("armv6m", 0x0001_F240, True),  # movw
+        ("armv6m", 0x0F00_E851, True),  # ldrex
+        ("armv6m", 0x0A81_EE30, True),  # vadd.f32
+        ("armv7em", 0x0A81_EE30, False),
         ("armv6m", 0xBF18, True),  # it ne
         ("armv6m", 0xB110, True),  # cbz
         ("armv6m", 0x4770, False),  # bx lr

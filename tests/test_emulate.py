@@ -10,14 +10,12 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-from support import one_line
 from torch import nn
 
-from exporter.chips import protocol, toolchain
-from exporter.chips.chip import PORTS, chip_names, load_chip
-from exporter.chips.elf import read_elf
+from exporter.chips import protocol
+from exporter.chips.chip import chip_names, load_chip
 from exporter.chips.emulate import emulate
-from exporter.chips.image import TEMPLATES, Options, build
+from exporter.chips.image import Options, build
 from exporter.chips.machine import EmulationError
 from exporter.chips.unicorn_machine import Machine
 from exporter.export import export
@@ -148,48 +146,6 @@ def test_the_app_prints_scores_class_and_crc_of_its_sample(every_format, samples
     assert words[6:8] == ["class", str(scores.argmax())]
     assert words[8:10] == ["crc", f"{zlib.crc32(scores.tobytes()):08x}"]
     assert int(words[11]) >= report.instructions  # the emulated counter counts instructions
-
-
-CALL = "((void (*)(void))((uintptr_t)&w | 1))();"
-UNALIGNED = "volatile uint8_t b[8]; (void)*(volatile uint32_t *)(((uintptr_t)b | 3) - 2);"
-TRAPS = [
-    ("ch32v003", UNALIGNED, "an unaligned access"),
-    ("stm32f411", UNALIGNED, "an unaligned access"),
-    ("ch32v003", "*(volatile uint32_t *)0x20000800 = 1;", "accessed what is neither"),
-    ("ch32v003", "(void)*(volatile uint32_t *)0x4000;", "Invalid memory read"),
-    ("stm32g030", "*(volatile uint32_t *)0x08000000 = 1;", "wrote to flash"),
-    ("stm32g030", "(void)*(volatile uint32_t *)0x10;", "Invalid memory read"),
-    ("stm32g030", "(void)*(volatile uint8_t *)0x40004400;", "1-byte access to the 32-bit register"),
-    ("stm32g030", "*(volatile uint32_t *)0x40004440 = 1;", "accessed what is neither"),
-    ("ch32v003", "static volatile uint32_t w = 0x8082; ((void (*)(void))&w)();", "not an instruction of the image"),
-    ("stm32g030", "static volatile uint32_t w = 0x4770; " + CALL, "not an instruction of the image"),
-    ("ch32v003", '__asm__ volatile(".word 0xffffffff");', "not an instruction of the image"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("name", "body", "says"), TRAPS)
-def test_what_silicon_would_not_bear_is_a_fault_with_address_and_symbol(tmp_path, name, body, says):
-    chip = load_chip(name)
-    source = tmp_path / "trap.c"
-    source.write_text(
-        f'#include "hb_port.h"\nint main(void);\nint main(void) {{ hb_port_init(); {body} for (;;) {{ }} }}'
-    )
-    script = tmp_path / "link.ld"
-    context = {"chip": name, "memories": chip.memory, "place": chip.place, "length": 1 << 26}
-    script.write_text(TEMPLATES.get_template("link.ld.j2").render(**context, stack_top=chip.memory_of("data").end))
-    out = tmp_path / "trap.elf"
-    toolchain.link(
-        toolchain.find_toolchain("zig", chip),
-        [source, *(PORTS / port for port in chip.port)],
-        include=[PORTS, *sorted({(PORTS / port).parent for port in chip.port})],
-        script=script,
-        out=out,
-        flags=[f"-D{key}=UINT32_C({value})" for key, value in {"HB_CLOCK_HZ": chip.clock_hz, **chip.defines}.items()],
-    )
-    with pytest.raises(EmulationError, match=says) as caught:
-        Machine(chip, read_elf(out)).run()
-    assert one_line(str(caught.value))
-    assert "main" in str(caught.value) or "not an instruction" in str(caught.value)
 
 
 def test_a_missing_emulator_is_one_line(every_format, samples, monkeypatch):

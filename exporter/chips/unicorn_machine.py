@@ -15,7 +15,7 @@ import numpy as np
 
 from exporter.chips.cycles import MODELS, Step
 from exporter.chips.isa import ISAS, instructions
-from exporter.chips.machine import PATIENCE, SECONDS, Counted, EmulationError, Marks, by_function, mark_code
+from exporter.chips.machine import PATIENCE, SECONDS, Counted, EmulationError, Marks, by_function, code_slots, mark_code
 from exporter.chips.watch import FAULTS, IS_CODE, IS_INPUT, IS_RUN, Range, Watch, compiled_hooks
 from training.errors import HalfbyteError
 
@@ -64,6 +64,7 @@ class Machine:
         self._trouble: HalfbyteError | None = None
         self._values: dict[int, int] = {}
         self._map(poison)
+        self._slots = code_slots(chip, elf)
         self._watch = Watch(active=-1, stack_low=chip.memory_of("data").end)
         self._keep: list[Any] = []  # what C points to
         self._hook(marks)
@@ -121,7 +122,7 @@ class Machine:
 
     def by_function(self, index: int, calls: int) -> dict[str, int]:
         """Mean instructions of a call, by function, most first."""
-        return by_function(self.elf, self.counted(index).executions, self._keep[2], self._watch.code_begin, calls)
+        return by_function(self.elf, self.counted(index).executions, self._keep[2], self._slots, calls)
 
     def cycles(self, index: int, calls: int) -> int | None:
         """Mean cycles of a call by the model of the chip's core, None without one."""
@@ -134,11 +135,11 @@ class Machine:
     def steps(self, index: int) -> list[Step]:
         """Every instruction that was executed, with what it did in all calls."""
         _, _, left, landed = self._keep[index]
-        counts, origin = self.counted(index).executions, self._watch.code_begin
+        counts = self.counted(index).executions
         steps = []
         for start, code in self.elf.code():
             for address, length, bits in instructions(ISAS[self.chip.isa], start, code):
-                at = (address - origin) // 2
+                at = self._slots.of(address)
                 if counts[at]:
                     taken, arrived = int(left[at + length // 2]), int(landed[at])
                     rom = any(m.kind == "rom" and m.origin <= address < m.end for m in self.chip.memory)
@@ -247,18 +248,17 @@ class Machine:
         library = _module("unicorn.unicorn_py3.unicorn").uclib
 
         watch, elf, chip = self._watch, self.elf, self.chip
-        code = chip.memory_of("code")
-        end = max((f.address + f.size for f in elf.functions), default=code.origin) - code.origin
-        table, before = self._tables(code.origin, end, marks)
+        table, before = self._tables(marks)
         counts = [
-            (np.zeros(n, np.uint64), *(np.zeros(end // 2 + 1, np.int64) for _ in range(3)))
+            (np.zeros(n, np.uint64), *(np.zeros(len(table), np.int64) for _ in range(3)))
             for n in (marks.n_run if marks else 0, marks.n_input if marks else 0)
         ]
         ranges = [(m.origin, m.end, m.kind == "ram") for m in chip.memory]
         ranges += [(p.base, p.base + p.size, True) for p in chip.emulated.peripherals]
         array = (Range * len(ranges))(*(Range(*values) for values in ranges))
         self._keep = [*counts, table, before, array]
-        watch.code_begin, watch.code_size = code.origin, end
+        for code, values in zip(watch.codes, self._slots.ranges, strict=False):
+            code.begin, code.end, code.slot = values
         watch.marks, watch.before = table.ctypes.data, before.ctypes.data
         watch.ranges, watch.n_ranges = ctypes.addressof(array), len(ranges)
         watch.stack_begin, watch.stack_end = elf.symbols["hb_bss_end"], chip.memory_of("data").end
@@ -292,9 +292,9 @@ class Machine:
         if status:
             raise AssertionError(f"uc_hook_add failed with {status}")
 
-    def _tables(self, origin: int, size: int, marks: Marks | None) -> tuple[Any, Any]:
+    def _tables(self, marks: Marks | None) -> tuple[Any, Any]:
         """Marks of every halfword of code, and how many instructions begin before it."""
-        table = mark_code(self.chip, self.elf, origin, size, marks)
+        table = mark_code(self.chip, self.elf, self._slots, marks)
         before = np.concatenate([[0], np.cumsum(table & IS_CODE)]).astype(np.uint32)
         return table, before
 

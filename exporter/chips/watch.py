@@ -47,12 +47,17 @@ class Region(ctypes.Structure):
     )
 
 
+class Code(ctypes.Structure):
+    """struct code."""
+
+    _fields_ = (("begin", ctypes.c_uint64), ("end", ctypes.c_uint64), ("slot", ctypes.c_uint64))
+
+
 class Watch(ctypes.Structure):
     """struct watch."""
 
     _fields_ = (
-        ("code_begin", ctypes.c_uint64),
-        ("code_size", ctypes.c_uint64),
+        ("codes", Code * 2),
         ("marks", ctypes.c_void_p),
         ("before", ctypes.c_void_p),
         ("ranges", ctypes.c_void_p),

@@ -37,9 +37,15 @@ struct region {
     uint64_t layer;         // kernels begun in this call
 };
 
+// Code in one memory; its halfwords have slots of their own in all arrays.
+struct code {
+    uint64_t begin, end;
+    uint64_t slot; // of the halfword at `begin`
+};
+
 struct watch {
-    uint64_t code_begin, code_size;
-    const uint8_t *marks;   // for every halfword of code
+    struct code codes[2];
+    const uint8_t *marks;   // for every slot
     const uint32_t *before; // instructions that begin in front of it
     const struct range *ranges;
     uint64_t n_ranges;
@@ -54,7 +60,7 @@ struct watch {
     uint64_t fault, address, size;
     int64_t active; // region being counted, or -1
     uint64_t back, back_sp;
-    uint64_t expected; // halfword behind the last block of a region
+    uint64_t expected; // slot behind the last block of a region
     int64_t reg_flags; // of Thumb: the flags with the state of IT blocks; or 0
     uint64_t wait;     // stop in front of the next hb_port_read
 };
@@ -75,6 +81,19 @@ static uint32_t read_register(void *uc, const struct watch *w, int32_t reg)
     uint64_t value = 0;
     w->reg_read(uc, reg, &value);
     return (uint32_t)value;
+}
+
+// The slot of a block's first halfword; 0 where it is not all in one code, and
+// slot 0 never is an instruction.
+static uint64_t slot_of(const struct watch *w, uint64_t address, uint32_t size)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct code *c = &w->codes[i];
+        if (address >= c->begin && address + size <= c->end) {
+            return c->slot + (address - c->begin) / 2;
+        }
+    }
+    return 0;
 }
 
 static void close_region(struct watch *w)
@@ -121,10 +140,9 @@ void hb_watch_access(void *uc, int32_t type, uint64_t address, int32_t size,
 void hb_watch_block(void *uc, uint64_t address, uint32_t size, void *user)
 {
     struct watch *w = user;
-    const uint64_t at = (address - w->code_begin) / 2;
+    const uint64_t at = slot_of(w, address, size);
     const uint64_t end = at + size / 2;
-    if (address < w->code_begin || end > w->code_size / 2 ||
-        !(w->marks[at] & IS_CODE)) {
+    if (!(w->marks[at] & IS_CODE)) {
         refuse(uc, w, BAD_CODE, address, size);
         return;
     }
