@@ -6,6 +6,7 @@ from __future__ import annotations
 import tomllib
 
 import pytest
+import torch
 from support import one_line
 
 from training import models
@@ -28,7 +29,7 @@ def test_every_shipped_recipe_loads_and_builds_a_network(name: str):
     recipe = load_recipe(name)
     assert recipe.name == name
     assert recipe.about
-    shape = (28, 28) if recipe.input.resize else (8, 8)
+    shape = (8, 8) if recipe.data == "digits" else (28, 28)
     assert models.build(recipe, shape, "uint8", 10)
 
 
@@ -69,7 +70,12 @@ def test_there_is_a_recipe_for_the_headline_network():
         ({"input": {"resise": [1, 1]}}, r"unknown key 'input\.resise'; did you mean 'resize'\?"),
         ({"augment": {"rotat": 3}}, r"unknown key 'augment\.rotat'; did you mean 'rotate'\?"),
         ({"train": {"qqq": 3}}, r"unknown key 'train\.qqq' \(known: seed, epochs"),
-        ({"model": {"layers": [{"format": "sym4"}]}}, r"missing key 'model\.layers\.0\.linear'"),
+        ({"model": {"layers": [{"format": "sym4"}]}}, r"model\.layers\.0 has none of the keys linear, conv, maxpool,"),
+        ({"model": {"layers": [{"cnv": 4}]}}, r"unknown key 'model\.layers\.0\.cnv'; did you mean 'conv'\?"),
+        ({"model": {"layers": [{"conv": 4, "stirde": 2}]}}, r"'model\.layers\.0\.stirde'; did you mean 'stride'\?"),
+        ({"model": {"layers": [{"maxpool": 2, "format": "int8"}]}}, r"'model\.layers\.0\.format' \(known: maxpool,"),
+        ({"model": {"layers": [{"conv": 4, "maxpool": 2}]}}, r"layers\.0 has 'conv' and 'maxpool'; each of them is"),
+        ({"model": {"layers": [3]}}, r"model\.layers\.0 = 3: input should be a table, such as { linear = 64 }"),
     ],
 )
 def test_an_unknown_or_missing_key_is_named_with_the_nearest_right_one(table, message):
@@ -90,6 +96,17 @@ def test_an_unknown_or_missing_key_is_named_with_the_nearest_right_one(table, me
         ({"train": {"milestones": [0]}}, r"train\.milestones\.0 = 0"),
         ({"train": {"milestones": ["1"]}}, r"train\.milestones\.0 = '1'"),
         ({"train": 3}, r"train = 3"),
+        (
+            {"model": {"layers": [{"conv": 4, "kernel": 8}]}},
+            r"layers\.0\.kernel = 8: input should be 1 to 7, or two such",
+        ),
+        ({"model": {"layers": [{"conv": 4, "kernel": [3, 3, 3]}]}}, r"kernel = \[3, 3, 3\]: input should be 1 to 7"),
+        ({"model": {"layers": [{"maxpool": [2, "2"]}]}}, r"layers\.0\.maxpool = \[2, '2'\]: input should be 1 to 255"),
+        ({"model": {"layers": [{"conv": 4, "padding": -1}]}}, r"layers\.0\.padding = -1: input should be 0 to 127"),
+        (
+            {"model": {"layers": [{"global_average": False}]}},
+            r"layers\.0\.global_average = False: input should be True",
+        ),
         ({"model": {"format": "sym3"}}, r"model\.format = 'sym3': input should be 'float', 'binary'"),
         ({"model": {"bits": 5}}, r"model\.bits = 5: input should be 8 or 4"),
         ({"model": {"layers": [{"linear": "64"}]}}, r"model\.layers\.0\.linear = '64'"),
@@ -187,6 +204,89 @@ def test_options_of_a_layer_go_before_those_of_the_model():
     assert [model.get_submodule(f"fc{i}").in_max for i in (1, 2, 3)] == [127, 15, 127]
     assert (model.fc1.requant.hi, model.fc2.requant.hi, model.fc3.requant) == (15, 127, None)
     assert (model.fc1.fan_in, model.fc2.fan_in, model.fc3.out_channels) == (12, 7, 2)
+
+
+CNN = [
+    {"conv": 4, "padding": 1},
+    {"conv": 8, "kernel": [3, 1], "stride": [2, 1], "depthwise": True, "bits": 4, "format": "ternary"},
+    {"maxpool": 2},
+    {"avgpool": [1, 2], "stride": 1},
+    {"conv": 6, "kernel": 1, "groups": 2},
+    {"linear": 5, "format": "sym2"},
+]
+
+
+def test_a_convolutional_recipe_builds_named_layers_that_fit_together():
+    recipe = check_recipe({**MINIMAL, "model": {"layers": CNN}}, "here")
+    model = models.build(recipe, (8, 8), "uint8", 3)
+    assert list(dict(model.named_children())) == (
+        ["input", "map", "conv1", "conv2", "pool1", "pool2", "conv3", "flatten", "fc1", "fc2"]
+    )
+    shapes = {}
+    for name, module in model.named_children():
+        module.register_forward_hook(lambda *call, name=name: shapes.update({name: tuple(call[2].shape[1:])}))
+    model.eval()(torch.zeros(2, 8, 8))
+    assert shapes["conv1"] == (4, 8, 8)
+    assert shapes["conv2"] == (8, 3, 8)
+    assert shapes["pool1"] == (8, 1, 4)
+    assert shapes["pool2"] == (8, 1, 3)
+    assert shapes["conv3"] == (6, 1, 3)
+    assert (shapes["flatten"], shapes["fc2"]) == ((18,), (3,))
+    assert (model.conv2.groups, model.conv3.groups, model.conv3.in_max) == (4, 2, 15)
+    assert {model.get_submodule(n).requant.norm for n in ("conv1", "conv2", "conv3", "fc1")} == {"batch"}
+    assert model.fc2.requant is None
+
+
+def test_the_defaults_of_convolutions_give_way_to_what_is_written():
+    for model, expected in (
+        ({"layers": [{"conv": 2}]}, ("mulshift", "batch")),
+        ({"layers": [{"conv": 2}], "norm": "none"}, ("mulshift", "none")),
+        ({"layers": [{"conv": 2}], "requant": "shift"}, ("shift", "none")),
+        ({"layers": [{"linear": 2}]}, ("maxshift", "none")),
+    ):
+        found = check_recipe({**MINIMAL, "model": model}, "here").model
+        assert (found.requant, found.norm) == expected
+
+
+@pytest.mark.parametrize(("channels", "shape"), [(None, (9,)), ("first", (2, 9)), ("last", (9, 2))])
+def test_a_series_is_convolved_in_one_dimension(channels, shape):
+    table = {"input": {"channels": channels}, "model": {"layers": [{"conv": 4}, {"maxpool": 2}, {"avgpool": 3}]}}
+    model = models.build(check_recipe({**MINIMAL, **table}, "here"), shape, "int8", 2)
+    assert model.conv1.kernel_size == (3,)
+    assert model.eval()(torch.zeros(5, *shape)).shape == (5, 2)
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        (
+            [{"linear": 4}, {"conv": 4}],
+            r"small: model\.layers\.1: takes a map, and gets 4 activations; put it in front",
+        ),
+        (
+            [{"conv": 6}, {"conv": 9, "groups": 4}],
+            r"model\.layers\.1: BitConv2d: groups must divide the channels, got 4",
+        ),
+        ([{"conv": 6}, {"conv": 9, "depthwise": True}], r"groups must divide the channels, got 6 for 6 -> 9 channels"),
+        ([{"conv": 6, "depthwise": True, "groups": 2}], r"model\.layers\.0: depthwise has a group for every input"),
+        ([{"maxpool": 5}, {"conv": 4}], r"layers\.1: kernel 3 is larger than the map \(1, 1\) with padding 0"),
+        ([{"maxpool": 9}], r"layers\.0: kernel 9 is larger than the map \(8, 8\) with padding 0"),
+        ([{"avgpool": 2, "padding": 2}], r"layers\.0: padding 2 is more than half of the window 2"),
+    ],
+)
+def test_layers_that_do_not_fit_together_are_named(layers, message):
+    recipe = check_recipe({**MINIMAL, "model": {"layers": layers}}, "here")
+    with pytest.raises(HalfbyteError, match=message) as caught:
+        models.build(recipe, (8, 8), "uint8", 3)
+    assert one_line(str(caught.value))
+
+
+def test_images_with_channels_need_to_say_where_they_are():
+    recipe = check_recipe({**MINIMAL, "model": {"layers": [{"conv": 4}]}}, "here")
+    with pytest.raises(
+        HalfbyteError, match=r'small: samples of shape \(8, 8, 3\) .* input\.channels = "first" or "last"'
+    ):
+        models.build(recipe, (8, 8, 3), "uint8", 3)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -26,6 +26,24 @@ AList = Field(strict=False)  # TOML and JSON have lists, no tuples; what is in t
 FormatName = Literal["float", *FORMATS]  # type: ignore[valid-type]
 
 
+def _one_or_two(low: int, high: int) -> pydantic.PlainValidator:
+    """A whole number for every side of a map, or two: [height, width]."""
+
+    def check(value: object) -> int | tuple[int, ...]:
+        many = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+        found = tuple(n for n in many if type(n) is int and low <= n <= high)
+        if len(found) != len(many) or not 1 <= len(many) <= 2:
+            raise ValueError(f"input should be {low} to {high}, or two such numbers, [height, width]")
+        return found if isinstance(value, (list, tuple)) else found[0]
+
+    return pydantic.PlainValidator(check)
+
+
+Kernel = Annotated[int | tuple[int, ...], _one_or_two(1, 7)]
+Span = Annotated[int | tuple[int, ...], _one_or_two(1, 255)]  # of a window, or from one to the next
+Padding = Annotated[int | tuple[int, ...], _one_or_two(0, 127)]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -37,6 +55,7 @@ class InputSection(_Section):
     offset: Annotated[int, Field(ge=-32768, le=32767)] = 0
     shift: Annotated[int, Field(ge=0, le=15)] = 0
     signed: bool | None = None
+    channels: Literal["first", "last"] | None = None
 
 
 class LayerOptions(_Section):
@@ -58,6 +77,65 @@ class LinearLayer(LayerOptions):
     linear: Annotated[int, Field(ge=1, le=65535)]
 
 
+class ConvLayer(LayerOptions):
+    """A convolution of an image or a series to `conv` channels; depthwise: with a group for each input channel."""
+
+    conv: Annotated[int, Field(ge=1, le=65535)]
+    kernel: Kernel = 3
+    stride: Span = 1
+    padding: Padding = 0
+    groups: Size | None = None
+    depthwise: bool = False
+
+
+class MaxPoolLayer(_Section):
+    """The largest of every window of `maxpool` pixels; stride: as the window, if not given."""
+
+    maxpool: Span
+    stride: Span | None = None
+    padding: Padding = 0
+
+
+class AvgPoolLayer(_Section):
+    """The mean of every window of `avgpool` pixels; stride: as the window, if not given."""
+
+    avgpool: Span
+    stride: Span | None = None
+    padding: Padding = 0
+
+
+class GlobalAverageLayer(_Section):
+    """The mean of every channel."""
+
+    global_average: Literal[True]
+
+
+LAYERS: dict[str, type[_Section]] = {
+    "linear": LinearLayer,
+    "conv": ConvLayer,
+    "maxpool": MaxPoolLayer,
+    "avgpool": AvgPoolLayer,
+    "global_average": GlobalAverageLayer,
+}
+
+
+def _layer_kind(entry: object) -> str | None:
+    """Which of LAYERS an entry is: the one whose key it has; None where that is none or several."""
+    keys = entry if isinstance(entry, dict) else type(entry).model_fields if isinstance(entry, _Section) else ()
+    kinds = [kind for kind in LAYERS if kind in keys]
+    return kinds[0] if len(kinds) == 1 else None
+
+
+Layer = Annotated[
+    Annotated[LinearLayer, pydantic.Tag("linear")]
+    | Annotated[ConvLayer, pydantic.Tag("conv")]
+    | Annotated[MaxPoolLayer, pydantic.Tag("maxpool")]
+    | Annotated[AvgPoolLayer, pydantic.Tag("avgpool")]
+    | Annotated[GlobalAverageLayer, pydantic.Tag("global_average")],
+    pydantic.Discriminator(_layer_kind),
+]
+
+
 class LastLayer(_Section):
     """What may differ in the last layer, which has no requantizer and one scale."""
 
@@ -67,7 +145,10 @@ class LastLayer(_Section):
 
 
 class ModelSection(LayerOptions):
-    """Hidden layers, in order; the last layer, one score for every class, is added to them."""
+    """Layers in order; the last one, a score for every class, is added to them.
+
+    With a convolution among them the defaults are requant "mulshift" and norm "batch".
+    """
 
     format: FormatName = "sym4"
     scale: Literal["tensor", "channel"] = "tensor"
@@ -77,9 +158,18 @@ class ModelSection(LayerOptions):
     norm: Literal["none", "rms", "l1", "layer", "batch"] = "none"
     bits: Literal[8, 4] = 8
     signed: bool = False
-    layers: Annotated[tuple[LinearLayer, ...], AList] = ()
+    layers: Annotated[tuple[Layer, ...], AList] = ()
     last: LastLayer = LastLayer()
     bias: bool = False
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _defaults_of_convolutions(cls, table: Any) -> Any:  # noqa: ANN401 (whatever stands in the file)
+        layers = table.get("layers") if isinstance(table, dict) else None
+        if not isinstance(layers, (list, tuple)) or "conv" not in map(_layer_kind, layers):
+            return table
+        table = {"requant": "mulshift"} | table
+        return ({"norm": "batch"} if table["requant"] == "mulshift" else {}) | table
 
 
 class TrainSection(_Section):
@@ -201,25 +291,46 @@ def _set(table: dict[str, Any], override: str) -> None:
 def _explain(error: pydantic.ValidationError) -> str:
     """The first complaint, in our words."""
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    path = [str(part) for part in first["loc"]]
+    kind = ""
+    if path[:2] == ["model", "layers"] and len(path) > 3:  # pydantic puts the kind of the layer behind its number
+        kind = path.pop(3)
+    key = ".".join(path)
+    if first["type"] == "union_tag_not_found":
+        return _explain_layer(key, first["input"])
     if first["type"] == "extra_forbidden":
-        parent = ".".join(key.split(".")[:-1])
-        return f"unknown key '{key}'{_nearest(key.split('.')[-1], _keys(parent))}"
+        return f"unknown key '{key}'{_nearest(path[-1], _keys('.'.join(path[:-1]), kind))}"
     if first["type"] == "missing":
         return f"missing key '{key}'"
-    return f"{key} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{key} = {first['input']!r}: {message[0].lower()}{message[1:]}"
 
 
-def _keys(section: str) -> list[str]:
-    """The keys a section may have."""
+def _explain_layer(key: str, entry: object) -> str:
+    """What is wrong with an entry of [[model.layers]] that has no kind, or several."""
+    if not isinstance(entry, dict):
+        return f"{key} = {entry!r}: input should be a table, such as {{ linear = 64 }}"
+    kinds = [kind for kind in LAYERS if kind in entry]
+    if kinds:
+        return f"{key} has '{kinds[0]}' and '{kinds[1]}'; each of them is a layer of its own"
+    options = {name for section in LAYERS.values() for name in section.model_fields}
+    for word in entry:
+        if word not in options:
+            return f"unknown key '{key}.{word}'{_nearest(word, list(LAYERS))}"
+    return f"{key} has none of the keys {', '.join(LAYERS)}"
+
+
+def _keys(section: str, kind: str = "") -> list[str]:
+    """The keys a section may have; kind: of the layer, where it is one."""
     classes: dict[str, type[BaseModel]] = {
         "input": InputSection,
         "model": ModelSection,
         "model.last": LastLayer,
         "train": TrainSection,
+        "augment": AugmentSection,
+        "": Recipe,
     }
-    classes |= {"augment": AugmentSection, "": Recipe}
-    return list(classes.get(section, LinearLayer).model_fields)
+    return list((LAYERS[kind] if kind else classes[section]).model_fields)
 
 
 def _nearest(word: str, known: list[str]) -> str:
