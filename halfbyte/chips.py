@@ -130,7 +130,8 @@ def emulate(
 ) -> None:
     """Run a firmware image on an emulated chip; compare every score and every layer. Exit code 1 on a difference.
 
-    `all` as --chip, --toolchain or --optimize goes through all of them and prints a row for each.
+    `all` as --chip, --toolchain or --optimize goes through all of them and prints a row for each. Without --json, and
+    where matplotlib is installed, RUN/firmware/CHIP/instructions.png shows where the instructions go.
     """
     if ALL in {chip, toolchain, optimize}:
         _emulate_all(folder, chip, toolchain, optimize, images, as_json)
@@ -138,6 +139,7 @@ def emulate(
     from exporter.chips import emulate as emulator  # noqa: PLC0415
     from exporter.chips.chip import load_chip  # noqa: PLC0415
     from exporter.chips.image import Options, load_graph, test_images  # noqa: PLC0415
+    from exporter.chips.plots import plot_instructions  # noqa: PLC0415
 
     described = load_chip(chip)
     load_graph(folder)
@@ -148,6 +150,9 @@ def emulate(
         print(json.dumps(report.to_json()))
     else:
         _print_report(report, described.clock_hz)
+        picture = folder / "firmware" / chip / "instructions.png"
+        if plot_instructions(report, picture):
+            Console().print(str(picture), highlight=False, soft_wrap=True)
     if report.first is not None:
         screen.print(f"first difference: {report.first}", markup=False, highlight=False, soft_wrap=True)
     if report.mismatches:
@@ -244,15 +249,12 @@ def fit(
     as_json: AsJson = False,
 ) -> None:
     """Before training: does a recipe's network fit a chip, and what would it take? Exit code 1 if it does not fit."""
-    import torch  # noqa: PLC0415
-
     from exporter.chips import fit as fitting  # noqa: PLC0415
     from exporter.chips.chip import load_chip  # noqa: PLC0415
     from exporter.chips.image import Options  # noqa: PLC0415
     from training.recipe import load_recipe  # noqa: PLC0415
 
     described, loaded = load_chip(chip), load_recipe(recipe, sets or [])
-    torch.manual_seed(loaded.train.seed)  # the untrained weights, and so the instructions
     with screen.status(f"building an untrained {recipe} for {chip}"):
         found = fitting.fit(loaded, described, Options(toolchain, optimize, samples))
     if as_json:
@@ -264,26 +266,48 @@ def fit(
 
 
 def _print_fit(found: Fit, chip: Chip) -> None:
-    _print_rows([{"layer": name, "bytes": f"{count:,}"} for name, count in found.layers.items()], right=("bytes",))
-    sizes, code, data = found.sizes, chip.memory_of("code"), chip.memory_of("data")
-    parts = f"weights {sizes.weights:,}, samples {sizes.samples:,}, code {sizes.code:,}"
-    about = "" if found.exact else " (about: trained shifts are compiled into the code)"
-    lines = [
-        f"flash {sizes.flash:,} of {code.size:,} bytes: {parts}{about}",
-        f"RAM {sizes.ram:,} and {sizes.stack:,} of stack, of {data.size:,} bytes",
+    layers = [
+        {
+            "layer": layer.name,
+            "op": layer.op,
+            "format": layer.format,
+            "bytes": f"{layer.bytes:,}",
+            "instructions": _cell(layer.instructions),
+        }
+        for layer in found.layers
     ]
-    if found.instructions is not None:
-        dense = f"{found.instructions_dense:,} where every input is the largest"
-        rule = f"{found.input_instructions:,} for the input rule"
-        lines += [f"{found.instructions:,} instructions an inference with untrained weights, {dense}; {rule}"]
+    _print_rows(layers, right=("bytes", "instructions"))
+    if found.fits:
+        _print_rows(_cost_rows(found), right=("nonzero", "instructions", "cycles", "ms"))
+    sizes, code, data = found.sizes, chip.memory_of("code"), chip.memory_of("data")
+    totals = ("flash", "ram", "stack")
+    parts = ", ".join(f"{name} {count:,}" for name, count in vars(sizes).items() if name not in totals)
     over = ", ".join(f"{name} is {count:,} bytes too small" for name, count in found.over.items())
-    lines += [
-        f"{found.recipe} fits {found.chip}" if found.fits else f"{found.recipe} does not fit {found.chip}: {over}"
+    lines = [
+        f"flash {sizes.flash:,} of {code.size:,} bytes: {parts}",
+        f"RAM {sizes.ram:,} and {sizes.stack:,} of stack, of {data.size:,} bytes",
+        f"{found.recipe} fits {found.chip}" if found.fits else f"{found.recipe} does not fit {found.chip}: {over}",
     ]
     if not found.fits:
         lines += [f"it fits with: {found.change}" if found.change else "no change of one layer's format makes it fit"]
     for line in lines:
         Console().print(line, highlight=False, soft_wrap=True)
+
+
+def _cost_rows(found: Fit) -> list[dict[str, str]]:
+    costs = {"training images": found.typical, "worst case": found.worst}
+    costs |= {f"density {cost.asked:.0%}": cost for cost in found.densities}
+    return [
+        {
+            "an inference": name,
+            "nonzero": f"{100 * cost.density:.1f} %",
+            "instructions": f"{cost.instructions:,}",
+            "cycles": _cell(cost.cycles),
+            "ms": "-" if cost.ms is None else f"{cost.ms:.2f}",
+        }
+        for name, cost in costs.items()
+        if cost
+    ]
 
 
 def flash(

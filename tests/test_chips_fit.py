@@ -16,6 +16,7 @@ from exporter.chips.chip import chip_names, load_chip
 from exporter.chips.fit import fit
 from exporter.chips.image import Options, build
 from exporter.chips.image import test_images as images_of
+from exporter.chips.plots import MOST, _most, plot_instructions
 from exporter.runs import export_run
 from halfbyte import cli
 from training import loop
@@ -48,14 +49,101 @@ def trained(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["ch32v003", "stm32g030"])
-def test_what_fit_says_before_training_is_what_the_trained_image_takes(trained, name):
-    chip = load_chip(name)
-    found = fit(load_recipe("digits-fc"), chip, Options())
+REQUANTIZERS = {
+    "maxshift": ["model.layers=[{linear=24},{linear=16}]"],
+    "shift": [
+        "model.layers=[{linear=24},{linear=24}]",
+        'model.requant="shift"',
+        'model.norm="none"',
+        "model.bias=true",
+    ],
+    "mulshift": [
+        'model.layers=[{linear=24,norm="batch",scale="channel"},{linear=24,norm="none"}]',
+        'model.requant="mulshift"',
+        "model.bias=true",
+    ],
+}
+
+
+@pytest.mark.parametrize("requant", REQUANTIZERS)
+def test_what_fit_says_before_training_is_what_the_trained_image_takes(requant, tmp_path):
+    sets = REQUANTIZERS[requant]
+    loop.train(load_recipe("digits-fc", ["train.epochs=1", *sets]), tmp_path, command="halfbyte run digits-fc")
+    kinds = {node.op.kind for node in export_run(tmp_path).graph.nodes}
+    assert requant in kinds
+    assert ("add_bias" in kinds) == (requant != "maxshift")
+    chip = load_chip("ch32v003")
+    found = fit(load_recipe("digits-fc", sets), chip, Options())
     assert found.fits
-    assert found.exact
-    assert found.sizes == build(trained, chip, images_of(trained, 1), Options()).sizes
-    assert found.instructions > found.input_instructions > 0
+    assert found.sizes == build(tmp_path, chip, images_of(tmp_path, 1), Options()).sizes
+
+
+@pytest.fixture(scope="module")
+def found():
+    return fit(load_recipe("digits-fc"), load_chip("ch32v003"), Options())
+
+
+def test_fit_counts_at_the_densities_it_states(found):
+    assert [cost.asked for cost in found.densities] == [1.0, 0.5, 0.3]
+    for cost in (*found.densities, found.worst):
+        assert cost.density == pytest.approx(cost.asked, abs=0.05)
+    dense, half, third = (cost.instructions for cost in found.densities)
+    assert dense > half > third  # a product with 0 is short on a core without a multiplier
+    assert found.worst.instructions >= dense
+    assert found.worst.cycles >= max(cost.cycles for cost in found.densities)
+
+
+def test_milliseconds_are_cycles_at_the_clock_of_the_chip(found):
+    assert found.typical.ms == pytest.approx(found.typical.cycles / 48_000, abs=0.001)
+    layers = [layer for layer in found.layers if not layer.name.startswith("input")]
+    total = sum(layer.instructions for layer in layers)
+    assert total - found.typical.instructions in range(-len(layers), 1)  # each is rounded down
+    assert found.input_instructions > 0
+    assert sum(layer.bytes for layer in found.layers) == found.sizes.weights
+
+
+def test_the_estimate_before_training_is_near_the_trained_network(found, trained):
+    report = emulator.emulate(trained, load_chip("ch32v003"), images_of(trained, 3), Options())
+    assert found.typical.instructions == pytest.approx(report.instructions, rel=0.15)
+
+
+def test_fit_prints_what_it_found(found, halfbyte, monkeypatch):
+    monkeypatch.setattr("exporter.chips.fit.fit", lambda *_: found)
+    code, out, err = halfbyte("fit", "digits-fc", "--chip", "ch32v003", "--json")
+    assert code == 0, err
+    assert set(json.loads(out)) >= {
+        "chip", "recipe", "fits", "over", "flash", "ram", "stack", "weights", "samples", "layers", "change", "typical",
+        "worst", "densities", "input_instructions",
+    }  # fmt: skip
+    _, out, _ = halfbyte("fit", "digits-fc", "--chip", "ch32v003")
+    assert f"flash {found.sizes.flash:,} of 16,384 bytes" in out
+    assert f"{found.worst.instructions:,}" in out
+    assert out.splitlines()[-1] == "digits-fc fits ch32v003"
+
+
+def test_emulate_draws_its_counts_beside_the_image_unless_it_prints_json(trained, halfbyte):
+    picture = trained / "firmware" / "ch32v003" / "instructions.png"
+    halfbyte("emulate", str(trained), "--chip", "ch32v003", "--images", "1", "--json")
+    assert not picture.exists()
+    code, out, err = halfbyte("emulate", str(trained), "--chip", "ch32v003", "--images", "1")
+    assert code == 0, err
+    assert out.splitlines()[-1] == str(picture)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_matplotlib_there_is_no_picture(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr("exporter.chips.plots.find_spec", lambda _: None)
+    assert not plot_instructions(None, tmp_path / "instructions.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_bars_that_are_too_many_are_added_up_in_one():
+    bars = [(f"fc{n}", 10 + n) for n in range(MOST + 10)]
+    drawn = _most(bars)
+    assert len(drawn) == MOST
+    assert drawn[-1] == ("11 others", sum(10 + n for n in range(11)))
+    assert drawn[:-1] == bars[11:]
 
 
 def test_a_network_that_does_not_fit_comes_with_the_smallest_change_that_makes_it_fit():

@@ -95,12 +95,9 @@ def emulate(
     graph, expected = image.graph, reference.run(image.graph, images)
     counts = dict.fromkeys((node.name for node in graph.nodes), 0)
 
-    machine = start(chip, image.elf, _marks(graph), POISONS[0])
-    text = _greeting(machine, image)
-    machine.forget()
     progress(f"running {len(images)} images on {chip.name}")
-    scores = graph.nodes[-1].name
-    first = _compare({scores: _scores(machine, graph, images)}, expected, counts, f"{chip.name}'s image")
+    machine, text, scores = run_images(image, images)
+    first = _compare({graph.nodes[-1].name: scores}, expected, counts, f"{chip.name}'s image")
     progress(f"comparing every layer of {len(images)} images")
     traced = _trace(start(twin.chip, twin.elf, poison=POISONS[1]), graph, images)
     first = _compare(traced, expected, counts, chip.name) or first
@@ -110,6 +107,16 @@ def emulate(
             "this is a bug of halfbyte, please report it"
         )
     return _report(image, machine, len(images), counts, text, first)
+
+
+def run_images(
+    image: Image, images: npt.NDArray[np.integer]
+) -> tuple[Machine, tuple[str, ...], npt.NDArray[np.int32]]:
+    """The machine that ran these raw images with what it counted, what the app printed before, and the scores."""
+    machine = start(image.chip, image.elf, _marks(image.graph), POISONS[0])
+    text = _greeting(machine, image)
+    machine.forget()
+    return machine, text, _scores(machine, image.graph, images)
 
 
 def row(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options) -> dict[str, Any]:

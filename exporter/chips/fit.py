@@ -1,120 +1,256 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a recipe's network fit a chip? Before training: built with untrained weights, which take the same bytes."""
+"""Does a recipe's network fit a chip? Before training: built with drawn weights, which take the same bytes."""
 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
-from exporter.chips.emulate import Report, emulate
-from exporter.chips.image import Image, Options, Sizes, link_image, overflow
+from exporter import reference
+from exporter.chips.emulate import emulate, run_images
+from exporter.chips.image import Image, Options, Sizes, build, link_image, overflow
 from exporter.export import export
 from exporter.pack import row_bytes
 from training import data, models
 from training.formats import FORMATS
+from training.layers import BitLayer
 from training.recipe import check_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy.typing as npt
+    from torch import nn
+
     from exporter.chips.chip import Chip
+    from exporter.graph import Graph
     from training.data import Dataset
     from training.recipe import Recipe
 
 IMAGES = 3  # training images that the emulated chip runs
+DENSITIES = 1.0, 0.5, 0.3
 TRIES = 8  # changes that are built, smallest first, until one fits
+KERNEL = 400  # bytes of code that go with the last layer of a format, about
+SATURATED = 1e-3  # times the clip scale: every weight is clipped to the outermost level
+
+
+@dataclass(frozen=True)
+class Cost:
+    """An inference on the emulated chip: mean instructions, cycles and milliseconds by the model of the core.
+
+    asked    fraction of inputs and channels that were made nonzero; None where nothing was made so
+    density  fraction of the products whose activation is not 0, over all layers with weights, as it came out
+    cycles   None, as ms, where the core has no model
+    """
+
+    asked: float | None
+    density: float
+    instructions: int
+    cycles: int | None
+    ms: float | None
+
+
+@dataclass(frozen=True)
+class LayerNeed:
+    """Constants of an operation in bytes, and its mean instructions; None where the network does not fit."""
+
+    name: str
+    op: str
+    format: str
+    bytes: int
+    instructions: int | None
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Go or no-go, and what it would be.
+    """Go or no-go, and what it would be. Bytes are those of the trained image: code follows from shapes and formats.
 
-    over          bytes too many, by memory: {"flash": 444}; empty where it fits
-    exact         do flash and RAM follow from shapes and formats alone? `shift` compiles its trained shift into code
-    change        the smallest change of one layer's format that makes it fit, and the bytes of flash it saves
-    instructions  measured on the emulated chip: mean of some training images, and an image of the largest values
+    over       bytes too many, by memory: {"flash": 444}; empty where it fits
+    change     the smallest change of one layer's format that makes it fit, and the bytes of flash it saves
+    typical    some training images, weights drawn as trained ones are distributed
+    worst      the largest input and no activation 0: with drawn weights or with outermost levels, what takes more
+    densities  the input and the channels of every layer are 0 but for a fraction, DENSITIES
     """
 
     chip: str
     recipe: str
     fits: bool
     over: dict[str, int]
-    exact: bool
     sizes: Sizes
-    layers: dict[str, int]
-    change: str | None
-    instructions: int | None
-    instructions_dense: int | None
-    input_instructions: int | None
+    layers: tuple[LayerNeed, ...]
+    change: str | None = None
+    typical: Cost | None = None
+    worst: Cost | None = None
+    densities: tuple[Cost, ...] = ()
+    input_instructions: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """For `fit --json`: sizes beside the rest."""
+        """For `fit --json`: the sizes stand beside the rest."""
         record = asdict(self)
-        return {**record, **record.pop("sizes")}
+        sizes = record.pop("sizes")
+        return {**record, **sizes}
 
 
 def fit(recipe: Recipe, chip: Chip, options: Options) -> Fit:
     """Build an untrained network of the recipe for the chip, run it there if it fits. The test set is not opened."""
     train = data.load_train(recipe.data)
+    torch.manual_seed(recipe.train.seed)
+    generator = torch.Generator().manual_seed(recipe.train.seed)
     with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
         folder = Path(scratch)
-        image = _build(recipe, train, chip, options, folder)
+        export(_drawn(_model(recipe, train), generator), recipe.name, out=folder)
+        image = link_image(folder, chip, train.x[: options.samples], options)
         over = overflow(image)
-        report, dense = None, None
-        if not over:
-            report = emulate(folder, chip, train.x[:IMAGES], options)
-            top = np.full_like(train.x[:1], train.x.max())
-            dense = emulate(folder, chip, top, Options(options.toolchain, options.optimize, 0))
-    graph = image.graph
-    return Fit(
-        chip=chip.name,
-        recipe=recipe.name,
-        fits=not over,
-        over=over,
-        exact=all(node.op.kind != "shift" for node in graph.nodes),
-        sizes=image.sizes,
-        layers={node.name: sum(table.nbytes for table in node.op.tables()) for node in graph.nodes},
-        change=_change(recipe, train, chip, options, image) if over else None,
-        instructions=_of(report, "instructions"),
-        instructions_dense=_of(dense, "instructions"),
-        input_instructions=_of(report, "input_instructions"),
+        found = Fit(chip.name, recipe.name, not over, over, image.sizes, _layers(image.graph, {}))
+        if over:
+            return replace(found, change=_change(recipe, train, chip, options, image))
+        report = emulate(folder, chip, train.x[:IMAGES], options)
+    density, cycles = _density(image.graph, train.x[:IMAGES]), report.cycles
+    densities = tuple(_cost(recipe, train, chip, options, generator, density) for density in DENSITIES)
+    return replace(
+        found,
+        layers=_layers(image.graph, {layer.name: layer.instructions for layer in report.layers}),
+        typical=Cost(None, density, report.instructions, cycles, _ms(chip, cycles)),
+        worst=_larger(densities[0], _cost(recipe, train, chip, options, generator, 1.0, largest=True)),
+        densities=densities,
+        input_instructions=report.input_instructions,
     )
 
 
-def _of(report: Report | None, what: str) -> int | None:
-    return None if report is None else int(getattr(report, what))
+def _layers(graph: Graph, instructions: dict[str, int]) -> tuple[LayerNeed, ...]:
+    return tuple(
+        LayerNeed(
+            node.name,
+            node.op.kind,
+            node.op.format_name(),
+            sum(table.nbytes for table in node.op.tables()),
+            instructions.get(node.name),
+        )
+        for node in graph.nodes
+    )
 
 
-def _build(recipe: Recipe, train: Dataset, chip: Chip, options: Options, folder: Path) -> Image:
-    model = models.build(recipe, train.x.shape[1:], str(train.x.dtype), len(train.labels))
-    export(model.eval(), recipe.name, out=folder)
-    return link_image(folder, chip, train.x[: options.samples], options)
+def _larger(one: Cost, other: Cost) -> Cost:
+    by_cycles = max(one, other, key=lambda cost: cost.cycles or 0)
+    return replace(by_cycles, instructions=max(one.instructions, other.instructions))
+
+
+def _ms(chip: Chip, cycles: int | None) -> float | None:
+    return None if cycles is None else round(1000 * cycles / chip.clock_hz, 3)
+
+
+def _model(recipe: Recipe, train: Dataset) -> nn.Module:
+    return models.build(recipe, train.x.shape[1:], str(train.x.dtype), len(train.labels))
+
+
+def _weighted(model: nn.Module) -> list[BitLayer]:
+    return [module for module in model.modules() if isinstance(module, BitLayer)]
+
+
+def _drawn(model: nn.Module, generator: torch.Generator) -> nn.Module:
+    """The model in eval(), its weights from a Laplace distribution: trained ones come near it, initial ones do not.
+
+    It matters on a core without a multiplier, where a product takes as long as its level has bits.
+    """
+    for layer in _weighted(model):
+        w = layer.weight
+        size = -torch.log1p(-torch.rand(w.shape, generator=generator))
+        sign = torch.randint(0, 2, w.shape, generator=generator) * 2 - 1
+        w.data.copy_(size * sign * w.data.std())
+    return model.eval()
+
+
+def _cost(
+    recipe: Recipe,
+    train: Dataset,
+    chip: Chip,
+    options: Options,
+    generator: torch.Generator,
+    density: float,
+    *,
+    largest: bool = False,
+) -> Cost:
+    """What an inference takes with this fraction of nonzero inputs and of channels that are not 0."""
+    model = _with_density(_drawn(_model(recipe, train), generator), density, generator)
+    if largest:
+        for layer in _weighted(model):
+            layer.clip_scale *= SATURATED
+    x = _with_nonzero(train, recipe.input.offset, density)
+    with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
+        export(model, recipe.name, out=scratch)
+        image = build(Path(scratch), chip, x[:0], replace(options, samples=0))
+    machine, _, _ = run_images(image, x)
+    cycles = machine.cycles(0, len(x))
+    return Cost(density, _density(image.graph, x), machine.counted(0).instructions // len(x), cycles, _ms(chip, cycles))
+
+
+def _with_density(model: nn.Module, density: float, generator: torch.Generator) -> nn.Module:
+    """In every layer, this fraction of the channels gets positive weights, the others negative ones: ReLU makes 0."""
+    model.train()
+    for layer in _weighted(model):
+        n = len(layer.weight)
+        sign = 2 * (torch.randperm(n, generator=generator) < round(density * n)).to(layer.weight) - 1
+        layer.weight.data.copy_(layer.weight.data.abs() * sign[:, None])
+        layer.center = False
+    return model.eval()
+
+
+def _with_nonzero(train: Dataset, offset: int, density: float) -> npt.NDArray[np.integer]:
+    """One raw sample, its first values the largest there is, the others what the input rule makes 0."""
+    limits = np.iinfo(train.x.dtype)
+    x = np.full(train.x[0].size, np.clip(-offset, limits.min, limits.max), train.x.dtype)
+    x[: round(density * x.size)] = train.x.max()
+    return x.reshape(train.x[:1].shape)
+
+
+def _density(graph: Graph, x: npt.NDArray[np.integer]) -> float:
+    """Fraction of the products of all layers whose activation is not 0, by the reference."""
+    tensors, products, nonzero = {"raw": x, **reference.run(graph, x)}, 0, 0.0
+    for node in graph.nodes:
+        if node.op.format_name() != "-":
+            outputs = int(np.prod(graph.shapes[node.name]))
+            count = node.op.tables()[0].count // graph.shapes[node.name][0] * outputs
+            products += count
+            nonzero += count * np.count_nonzero(tensors[node.input]) / tensors[node.input].size
+    return round(float(nonzero / products), 3)
 
 
 def _change(recipe: Recipe, train: Dataset, chip: Chip, options: Options, image: Image) -> str | None:
-    """The first of the smallest changes of format after which the image fits, as text."""
-    least = overflow(image).get(chip.place.tables, 0)
+    """The change of one layer's format that saves the fewest bytes of weights of those after which the image fits."""
+    over = overflow(image)
+    if set(over) != {chip.place.tables}:
+        return None  # data and stack do not depend on formats
+    least = over[chip.place.tables] - KERNEL
     candidates = [candidate for candidate in _candidates(recipe, image) if candidate[0] >= least]
     for _, _, text, changed in sorted(candidates, key=lambda candidate: candidate[:2])[:TRIES]:
+        other = check_recipe(changed, recipe.name)
         with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
-            other = _build(check_recipe(changed, recipe.name), train, chip, options, Path(scratch))
-        if not overflow(other):
-            return f"{text} saves {image.sizes.flash - other.sizes.flash:,} B"
+            export(_model(other, train).eval(), recipe.name, out=scratch)
+            built = link_image(Path(scratch), chip, train.x[: options.samples], options)
+        if not overflow(built):
+            return f"{text} saves {image.sizes.flash - built.sizes.flash:,} B"
     return None
 
 
 def _candidates(recipe: Recipe, image: Image) -> Iterator[tuple[int, int, str, dict[str, Any]]]:
-    """(bytes of weights saved, index, what changes, the changed recipe) for every layer and smaller format."""
-    linear = [node for node in image.graph.nodes if node.op.kind == "linear"]
-    for index, node in enumerate(linear):
+    """(bytes of weights saved, index, what changes, changed recipe), for every layer and smaller size of its weights.
+
+    Of the formats that take as many bytes it is the one that another layer has, whose kernel is there already.
+    """
+    weighted = [node for node in image.graph.nodes if node.op.format_name() != "-"]
+    used = {node.op.format_name() for node in weighted}
+    for index, node in enumerate(weighted):
         now = node.op.tables()[0]
-        for name, other in FORMATS.items():
-            n_out = image.graph.shapes[node.name][0]
-            size = n_out * row_bytes(other, now.count // n_out)
+        n_out = image.graph.shapes[node.name][0]
+        sizes: dict[int, str] = {}
+        for name in sorted(FORMATS, key=lambda name: name not in used):
+            sizes.setdefault(n_out * row_bytes(FORMATS[name], now.count // n_out), name)
+        for size, name in sizes.items():
             if size < now.nbytes:
                 table = recipe.model_dump(exclude_none=True, mode="json")
                 layers = [*table["model"]["layers"], table["model"].setdefault("last", {})]
