@@ -25,9 +25,14 @@ from training.errors import HalfbyteError
 from training.files import replacing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
 APP = FIRMWARE / "app"
+MODEL = Path("hb_model.c")  # includes the model: its object has a name that no file of the firmware has
+MULTIPLY = "*(.text.__mulsi3)"  # what kernels call where the core has no multiplier
+KERNELS = ("flash", "ram")
 TEMPLATES = templates(Path(__file__).parent / "templates")
 ROOM = 1 << 26  # bytes the linker may think a memory has: what does not fit is refused with its size, by us
 
@@ -40,12 +45,14 @@ class Options:
     optimize   s: all for size; 2: all for speed; mix: the kernels for speed
     samples    test images stored in it
     trace      call hb_trace after every operation
+    kernels    flash, or ram: the forward pass and its kernels run from RAM, where flash has wait states
     """
 
     toolchain: str = "zig"
     optimize: str = "s"
     samples: int = 1
     trace: bool = False
+    kernels: str = "flash"
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,8 @@ class Sizes:
     stack    bound of the static call graph
     weights  constants of the model, part of flash
     samples  stored samples, part of flash
-    code     the rest of flash
+    kernels  code of the model and its kernels, with the multiplication they call; part of flash
+    app      the rest of flash: start, port, protocol, texts
     """
 
     flash: int
@@ -65,7 +73,13 @@ class Sizes:
     stack: int
     weights: int
     samples: int
-    code: int
+    kernels: int
+    app: int
+
+    @property
+    def code(self) -> int:
+        """What is neither weights nor samples."""
+        return self.kernels + self.app
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,8 +128,7 @@ def build(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Op
 
 def link_image(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options) -> Image:
     """As `build`, whether it fits or not."""
-    if options.optimize not in OPTIMIZE:
-        raise HalfbyteError(f"--optimize {options.optimize}: expected one of {', '.join(OPTIMIZE)}")
+    _check_options(chip, options)
     graph = load_graph(folder)
     with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
         elf = _link(graph, folder / "c", chip, images[: options.samples], options, Path(scratch))
@@ -124,6 +137,15 @@ def link_image(folder: Path, chip: Chip, images: npt.NDArray[np.integer], option
         what = refused.code.to_bytes(refused.length, "little").hex()
         raise HalfbyteError(f"{chip.name} cannot run {what} at {elf.where(refused.address)}: {refused.why}")
     return Image(chip, graph, options, elf, _measure(elf, chip, graph, min(options.samples, len(images))))
+
+
+def _check_options(chip: Chip, options: Options) -> None:
+    if options.optimize not in OPTIMIZE:
+        raise HalfbyteError(f"--optimize {options.optimize}: expected one of {', '.join(OPTIMIZE)}")
+    if options.kernels not in KERNELS:
+        raise HalfbyteError(f"--kernels {options.kernels}: expected one of {', '.join(KERNELS)}")
+    if options.kernels == "ram" and not ISAS[chip.isa].code_in_ram:
+        raise HalfbyteError(f"--kernels ram: {chip.name} runs code from flash alone; leave it out")
 
 
 def write(image: Image, folder: Path) -> list[Path]:
@@ -148,21 +170,24 @@ def write(image: Image, folder: Path) -> list[Path]:
 def _link(
     graph: Graph, c: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options, scratch: Path
 ) -> Elf:  # fmt: skip
-    for name, text in _generated(graph, chip, images).items():
+    kernels = sorted(c.glob("hb_*.c"))
+    hot = _hot(graph, kernels) if options.kernels == "ram" and not chip.runs_from_ram else []
+    trace = '#include "hb_trace.h"\n\n' if options.trace else ""
+    generated = {
+        **_generated(graph, images),
+        "hb_model.c": f'{trace}#include "{graph.name}.c"\n',
+        "link.ld": link_script(chip, [f"*/{path.stem}.o(.text .text.*)" for path in (MODEL, *kernels)], hot),
+    }
+    for name, text in generated.items():
         (scratch / name).write_text(text, encoding="utf-8")
-    model = c / f"{graph.name}.c"
     sources = [*sorted(APP.glob("*.c")), scratch / "hb_app_model.c", *(PORTS / source for source in chip.port)]
-    if options.trace:
-        traced = scratch / "hb_traced.c"
-        traced.write_text(f'#include "hb_trace.h"\n\n#include "{model.name}"\n', encoding="utf-8")
-        model = traced
     defines = {"HB_CLOCK_HZ": chip.clock_hz, **chip.defines}
     include = [c.resolve(), Path(), APP, PORTS, *sorted({(PORTS / s).parent for s in chip.port})]
     out = scratch / "firmware.elf"
     link(
         find_toolchain(options.toolchain, chip),
         [_name(source, scratch) for source in sources],
-        kernels=[_name(source, scratch) for source in (model, *sorted(c.glob("hb_*.c")))],
+        kernels=[MODEL, *(path.resolve() for path in kernels)],
         include=include,
         script=scratch / "link.ld",
         out=out,
@@ -172,12 +197,33 @@ def _link(
     return read_elf(out)
 
 
+def _hot(graph: Graph, kernels: Sequence[Path]) -> list[str]:
+    """Sections of the forward pass and its kernels, as a linker script names them."""
+    run = {node.op.kernel() for node in graph.nodes if not node.op.raw}
+    cold = {node.op.kernel() for node in graph.nodes} - run | {"hb_argmax"}
+    hot = [path.stem for path in kernels if path.stem not in cold]
+    return [f"*(.text.hb_{graph.name}_run)", *(f"*/{name}.o(.text .text.*)" for name in hot), MULTIPLY]
+
+
+def link_script(chip: Chip, kernels: Sequence[str] = (), hot: Sequence[str] = ()) -> str:
+    """The linker script: `kernels` stand together in the code, and of them the `hot` sections run from RAM."""
+    return TEMPLATES.get_template(ISAS[chip.isa].script).render(
+        chip=chip.name,
+        memories=chip.memory,
+        place=chip.place,
+        length=ROOM,
+        stack_top=chip.memory_of("data").end,
+        kernels=[*kernels, MULTIPLY],
+        hot=hot,
+    )
+
+
 def _name(source: Path, scratch: Path) -> Path:
     """A source as the compiler is told: no name of a temporary folder gets into an image."""
     return Path(source.name) if source.parent == scratch else source.resolve()
 
 
-def _generated(graph: Graph, chip: Chip, images: npt.NDArray[np.integer]) -> dict[str, str]:
+def _generated(graph: Graph, images: npt.NDArray[np.integer]) -> dict[str, str]:
     tensors = reference.run(graph, images) if len(images) else {}
     last_raw = [node.name for node in graph.nodes if node.op.raw][-1]
     raw_bytes = np.dtype(graph.dtype).itemsize * int(np.prod(graph.shape))
@@ -195,17 +241,9 @@ def _generated(graph: Graph, chip: Chip, images: npt.NDArray[np.integer]) -> dic
         "golden": golden,
         "samples": _table("samples", Table("samples", "int8_t", samples, 0))["lines"],
     }
-    script = {
-        "chip": chip.name,
-        "memories": chip.memory,
-        "place": chip.place,
-        "length": ROOM,
-        "stack_top": chip.memory_of("data").end,
-    }
     return {
         "hb_app_model.h": TEMPLATES.get_template("app_model.h.j2").render(context),
         "hb_app_model.c": TEMPLATES.get_template("app_model.c.j2").render(context),
-        "link.ld": TEMPLATES.get_template(ISAS[chip.isa].script).render(script),
     }
 
 
@@ -217,8 +255,18 @@ def _measure(elf: Elf, chip: Chip, graph: Graph, samples: int) -> Sizes:
         ram += _extents(elf, chip)[chip.place.code]
     last_raw = [node.name for node in graph.nodes if node.op.raw][-1]
     stored = samples * (int(np.prod(graph.shapes[last_raw])) + 4)
-    rest = flash - graph.weight_bytes - stored
-    return Sizes(flash, ram, stack.bound(elf, ISAS[chip.isa]), graph.weight_bytes, stored, rest)
+    kernels = sum(end - begin for begin, end in kernel_code(elf))
+    app = flash - graph.weight_bytes - stored - kernels
+    return Sizes(flash, ram, stack.bound(elf, ISAS[chip.isa]), graph.weight_bytes, stored, kernels, app)
+
+
+def kernel_code(elf: Elf) -> list[tuple[int, int]]:
+    """[begin, end) of the code of the model and its kernels: what stays in flash, and what runs from RAM."""
+    at = elf.symbols
+    ranges = [(at["hb_kernels_begin"], at["hb_kernels_end"])]
+    if "hb_hot_end" in at:
+        ranges += [(at["hb_data_begin"], at["hb_hot_end"])]
+    return ranges
 
 
 def _extents(elf: Elf, chip: Chip) -> dict[str, int]:
@@ -263,8 +311,8 @@ def _too_large(image: Image, memory: str, used: int, size: int) -> str:
     widest = max(held, key=lambda name: held[name])
     return (
         f"{image.graph.name} does not fit {image.chip.name}: {memory} needs {used:,} of {size:,} bytes, "
-        f"{used - size:,} too many; {layers}, samples {image.sizes.samples:,}, code and the rest "
-        f"{image.sizes.code:,}; give {widest} a format of fewer bits, or make it narrower"
+        f"{used - size:,} too many; {layers}, samples {image.sizes.samples:,}, kernels "
+        f"{image.sizes.kernels:,}, app {image.sizes.app:,}; give {widest} a format of fewer bits, or make it narrower"
     )
 
 

@@ -35,6 +35,7 @@ class Isa:
     call_bytes     of stack that a call takes for its return address
     falls_through  may control go on behind a function with these last two instructions?
     script         the template of its linker script
+    code_in_ram    can it execute what lies in RAM?
     """
 
     family: str
@@ -44,6 +45,7 @@ class Isa:
     call_bytes: int = 0
     falls_through: Callable[[int, int], bool] = lambda _before, _last: False
     script: str = "link.ld.j2"
+    code_in_ram: bool = True
 
 
 ISAS = {
@@ -52,7 +54,16 @@ ISAS = {
     "rv32imc": Isa("riscv", riscv.length, riscv.checker("imc"), riscv.effect),
     "armv6m": Isa("thumb", thumb.length, thumb.why_not_v6m, thumb.effect),
     "armv7em": Isa("thumb", thumb.length, thumb.why_not_v7em, thumb.effect),
-    "avr5": Isa("avr", avr.length, avr.why_not, avr.effect, avr.CALL_BYTES, avr.falls_through, "link_avr.ld.j2"),
+    "avr5": Isa(
+        "avr",
+        avr.length,
+        avr.why_not,
+        avr.effect,
+        avr.CALL_BYTES,
+        avr.falls_through,
+        "link_avr.ld.j2",
+        code_in_ram=False,
+    ),
 }
 
 

@@ -90,19 +90,46 @@ def start(chip: Chip, elf: Elf, marks: Marks | None = None, poison: int = 0xA5) 
     return machine
 
 
-def mark_code(
-    chip: Chip, elf: Elf, origin: int, size: int, marks: Marks | None
-) -> np.ndarray[Any, np.dtype[np.uint8]]:  # fmt: skip
+@dataclass(frozen=True)
+class Slots:
+    """Numbers of the halfwords of code, for arrays with an element for each: code may lie in several memories.
+
+    ranges  [begin, end) of the code in a memory, and the slot of its first halfword; behind each is a free slot
+    """
+
+    ranges: tuple[tuple[int, int, int], ...]
+
+    def of(self, address: int) -> int:
+        """The slot of a halfword of code."""
+        return next(slot + (address - begin) // 2 for begin, end, slot in self.ranges if begin <= address < end)
+
+    @property
+    def count(self) -> int:
+        """Slots in all."""
+        return max((slot + (end - begin) // 2 + 1 for begin, end, slot in self.ranges), default=0)
+
+
+def code_slots(chip: Chip, elf: Elf) -> Slots:
+    """Slots for all functions of an image."""
+    ranges: list[tuple[int, int, int]] = []
+    for memory in chip.memory:
+        ends = [f.address + f.size for f in elf.functions if memory.origin <= f.address < memory.end]
+        if ends:
+            ranges.append((memory.origin, max(ends), Slots(tuple(ranges)).count))
+    return Slots(tuple(ranges))
+
+
+def mark_code(chip: Chip, elf: Elf, slots: Slots, marks: Marks | None) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Marks of every halfword of code: where instructions and the functions that are counted begin."""
-    table = np.zeros(size // 2 + 1, np.uint8)
+    table = np.zeros(slots.count, np.uint8)
     for begin, code in elf.code():
         for address, _, _ in instructions(ISAS[chip.isa], begin, code):
-            table[(address - origin) // 2] |= IS_CODE
+            table[slots.of(address)] |= IS_CODE
     names = {"hb_port_read": IS_POLL}
     if marks:
         names |= {marks.run: IS_RUN, marks.input: IS_INPUT, **dict.fromkeys(marks.kernels, IS_KERNEL)}
     for function in elf.functions:
-        table[(function.address - origin) // 2] |= names.get(function.name, 0)
+        table[slots.of(function.address)] |= names.get(function.name, 0)
     return table
 
 
@@ -110,13 +137,13 @@ def by_function(
     elf: Elf,
     executions: np.ndarray[Any, np.dtype[np.int64]],
     table: np.ndarray[Any, np.dtype[np.uint8]],
-    origin: int,
+    slots: Slots,
     calls: int,
 ) -> dict[str, int]:
     """Mean instructions of a call, by function, most first, from the executions of every halfword."""
     found: dict[str, int] = {}
     for function in elf.functions:
-        begin = (function.address - origin) // 2
+        begin = slots.of(function.address)
         starts = table[begin : begin + function.size // 2] & IS_CODE
         count = int((executions[begin : begin + len(starts)] * starts).sum())
         if count:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from exporter.chips.machine import PATIENCE, SECONDS, Counted, EmulationError, Marks, by_function, mark_code
+from exporter.chips.machine import PATIENCE, SECONDS, Counted, EmulationError, Marks, by_function, code_slots, mark_code
 from exporter.chips.watch import FAULTS, IS_INPUT, IS_RUN
 from exporter.hostlib import find_compiler
 from training.errors import HalfbyteError
@@ -105,12 +105,12 @@ class Machine:
         self._action: Callable[[list[int]], None] = lambda _: None
         self._output = ctypes.create_string_buffer(OUTPUT)
         flash, ram = chip.memory_of("code"), chip.memory_of("data")
-        size = max((f.address + f.size for f in elf.functions), default=0)
-        self._table = mark_code(chip, elf, 0, size, marks)
+        self._slots = code_slots(chip, elf)  # a halfword has the slot of its word address
+        self._table = mark_code(chip, elf, self._slots, marks)
         self._ranges = self._allowed()
         self._state = State(
             marks=self._table.ctypes.data,
-            code_size=size,
+            code_size=2 * (len(self._table) - 1),
             ranges=ctypes.addressof(self._ranges),
             n_ranges=len(self._ranges),
             flash_end=flash.end,
@@ -178,7 +178,7 @@ class Machine:
 
     def by_function(self, index: int, calls: int) -> dict[str, int]:
         """Mean instructions of a call, by function, most first."""
-        return by_function(self.elf, self.counted(index).executions, self._table, 0, calls)
+        return by_function(self.elf, self.counted(index).executions, self._table, self._slots, calls)
 
     def cycles(self, index: int, calls: int) -> int:
         """Mean cycles of a call, as simavr counts them: those of the data sheet."""

@@ -81,7 +81,7 @@ def _gcc(chip: Chip) -> Toolchain:
     def commands(parts: Sequence[Part], script: str, out: str) -> list[list[str]]:
         shared = ("-fno-tree-loop-distribute-patterns", "-c")
         compiled = [[compiler, *shared, *part.flags, *chip.gcc.flags, *part.sources] for part in parts]
-        objects = [f"{Path(source).stem}.o" for part in parts for source in part.sources]
+        objects = [f"./{Path(source).stem}.o" for part in parts for source in part.sources]
         return [*compiled, [*gcc, *linked, f"-Wl,-T,{script}", "-o", out, *objects, "-lgcc"]]
 
     return Toolchain("gcc", {"z": ("-Os",), "s": ("-Os",), "2": ("-O2",)}, commands)

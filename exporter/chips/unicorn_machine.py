@@ -259,6 +259,7 @@ class Machine:
         self._keep = [*counts, table, before, array]
         for code, values in zip(watch.codes, self._slots.ranges, strict=False):
             code.begin, code.end, code.slot = values
+        watch.nowhere = len(table) - 1
         watch.marks, watch.before = table.ctypes.data, before.ctypes.data
         watch.ranges, watch.n_ranges = ctypes.addressof(array), len(ranges)
         watch.stack_begin, watch.stack_end = elf.symbols["hb_bss_end"], chip.memory_of("data").end

@@ -58,6 +58,7 @@ class Watch(ctypes.Structure):
 
     _fields_ = (
         ("codes", Code * 2),
+        ("nowhere", ctypes.c_uint64),
         ("marks", ctypes.c_void_p),
         ("before", ctypes.c_void_p),
         ("ranges", ctypes.c_void_p),

@@ -45,6 +45,7 @@ struct code {
 
 struct watch {
     struct code codes[2];
+    uint64_t nowhere;       // a slot without an instruction
     const uint8_t *marks;   // for every slot
     const uint32_t *before; // instructions that begin in front of it
     const struct range *ranges;
@@ -83,8 +84,7 @@ static uint32_t read_register(void *uc, const struct watch *w, int32_t reg)
     return (uint32_t)value;
 }
 
-// The slot of a block's first halfword; 0 where it is not all in one code, and
-// slot 0 never is an instruction.
+// The slot of a block's first halfword, or `nowhere`.
 static uint64_t slot_of(const struct watch *w, uint64_t address, uint32_t size)
 {
     for (int i = 0; i < 2; i++) {
@@ -93,7 +93,7 @@ static uint64_t slot_of(const struct watch *w, uint64_t address, uint32_t size)
             return c->slot + (address - c->begin) / 2;
         }
     }
-    return 0;
+    return w->nowhere;
 }
 
 static void close_region(struct watch *w)
