@@ -162,7 +162,8 @@ class Machine:
             at = self.elf.where(self._watch.address)
             code = self._watch.fault == 1
             here = "" if code else f" at {self._here()}"
-            size = "" if code else f" ({self._watch.size} bytes at 0x{self._watch.address:08x})"
+            size = f"{self._watch.size} bytes at " if self._watch.size else ""
+            size = "" if code else f" ({size}0x{self._watch.address:08x})"
             raise EmulationError(f"{self.chip.name} {what}{f' at {at}' if code else size}{here}")
 
     def _here(self) -> str:
@@ -263,6 +264,7 @@ class Machine:
         watch.marks, watch.before = table.ctypes.data, before.ctypes.data
         watch.ranges, watch.n_ranges = ctypes.addressof(array), len(ranges)
         watch.stack_begin, watch.stack_end = elf.symbols["hb_bss_end"], chip.memory_of("data").end
+        watch.data_begin = chip.memory_of("data").origin
         watch.reg_sp, watch.reg_return = self.registers["sp"], self.registers["return"]
         watch.reg_read = ctypes.cast(library.uc_reg_read, ctypes.c_void_p).value
         watch.reg_write = ctypes.cast(library.uc_reg_write, ctypes.c_void_p).value

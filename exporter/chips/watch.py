@@ -18,6 +18,7 @@ FAULTS = {
     2: "made an unaligned access",
     3: "accessed what is neither memory nor a register of the port",
     4: "wrote to flash",
+    5: "lets its stack reach its data",
 }
 WATCH = Path(__file__).parent / "templates" / "watch.c"
 
@@ -82,6 +83,7 @@ class Watch(ctypes.Structure):
         ("expected", ctypes.c_uint64),
         ("reg_flags", ctypes.c_int64),
         ("wait", ctypes.c_uint64),
+        ("data_begin", ctypes.c_uint64),
     )
 
 

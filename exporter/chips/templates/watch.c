@@ -18,6 +18,7 @@ enum fault {
     UNALIGNED, // accessed an address that is no multiple of the size
     OUTSIDE,   // accessed what is neither memory nor a known register
     READ_ONLY, // wrote to flash
+    STACK,     // the stack reached the data
 };
 
 struct range {
@@ -64,6 +65,7 @@ struct watch {
     uint64_t expected; // slot behind the last block of a region
     int64_t reg_flags; // of Thumb: the flags with the state of IT blocks; or 0
     uint64_t wait;     // stop in front of the next hb_port_read
+    uint64_t data_begin; // of what lies in front of the stack
 };
 
 static void refuse(void *uc, struct watch *w, enum fault fault,
@@ -94,6 +96,19 @@ static uint64_t slot_of(const struct watch *w, uint64_t address, uint32_t size)
         }
     }
     return w->nowhere;
+}
+
+// Where the stack pointer has come to. Outside of the memory with the data it
+// is not set yet.
+static uint64_t watch_stack(void *uc, struct watch *w)
+{
+    const uint64_t sp = read_register(uc, w, w->reg_sp);
+    if (sp >= w->data_begin && sp < w->stack_begin) {
+        refuse(uc, w, STACK, sp, 0);
+    } else if (sp >= w->stack_begin && sp < w->stack_low) {
+        w->stack_low = sp;
+    }
+    return sp;
 }
 
 static void close_region(struct watch *w)
@@ -151,9 +166,7 @@ void hb_watch_block(void *uc, uint64_t address, uint32_t size, void *user)
         w->stop(uc); // it will be executed when the machine goes on
         return;
     }
-    const uint64_t sp = read_register(uc, w, w->reg_sp);
-    w->stack_low =
-        sp >= w->stack_begin && sp < w->stack_low ? sp : w->stack_low;
+    const uint64_t sp = watch_stack(uc, w);
     if (w->active >= 0 && address == w->back && sp == w->back_sp) {
         w->regions[w->active].left[w->expected]++; // it returned
         close_region(w);
