@@ -12,7 +12,7 @@ from exporter.chips import stack, toolchain, unicorn_machine
 from exporter.chips.chip import PORTS, load_chip
 from exporter.chips.elf import read_elf
 from exporter.chips.emulate import emulate
-from exporter.chips.image import TEMPLATES
+from exporter.chips.image import link_script
 from exporter.chips.machine import EmulationError, start
 from exporter.export import export
 from exporter.verify import random_samples
@@ -93,9 +93,7 @@ def _link(name, folder):
     loop = f"for (;;) {{ switch (hb_port_read()) {{ {' '.join(cases)} default: break; }} }}"
     main = f"int main(void);\nint main(void) {{ static volatile uint32_t d[100]; hb_port_init(); d[0] = 1; {loop} }}"
     (folder / "trap.c").write_text("\n".join(['#include "hb_port.h"', *functions, main]))
-    context = {"chip": name, "memories": chip.memory, "place": chip.place, "length": 1 << 26}
-    script = TEMPLATES.get_template("link.ld.j2").render(**context, stack_top=chip.memory_of("data").end)
-    (folder / "link.ld").write_text(script)
+    (folder / "link.ld").write_text(link_script(chip))
     toolchain.link(
         toolchain.find_toolchain("zig", chip),
         [folder / "trap.c", *(PORTS / port for port in chip.port)],
