@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support import one_line
@@ -14,12 +15,13 @@ from exporter.chips import emulate as emulator
 from exporter.chips import flash
 from exporter.chips.chip import chip_names, load_chip
 from exporter.chips.fit import fit
-from exporter.chips.image import Options, build
+from exporter.chips.image import Options, build, link_image, overflow
 from exporter.chips.image import test_images as images_of
 from exporter.chips.plots import MOST, _most, plot_instructions
+from exporter.export import export
 from exporter.runs import export_run
 from halfbyte import cli
-from training import loop
+from training import data, loop, models
 from training.errors import HalfbyteError
 from training.recipe import load_recipe
 
@@ -132,9 +134,9 @@ def test_emulate_draws_its_counts_beside_the_image_unless_it_prints_json(trained
 
 
 def test_without_matplotlib_there_is_no_picture(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setattr("exporter.chips.plots.find_spec", lambda _: None)
-    assert not plot_instructions(None, tmp_path / "instructions.png")
+    report = SimpleNamespace(functions={"hb_linear_sym4": 1})
+    assert not plot_instructions(report, tmp_path / "instructions.png")
     assert not list(tmp_path.iterdir())
 
 
@@ -146,20 +148,36 @@ def test_the_bars_that_are_too_many_are_added_up_in_one():
     assert drawn[:-1] == bars[11:]
 
 
-def test_a_network_that_does_not_fit_comes_with_the_smallest_change_that_makes_it_fit():
-    recipe = load_recipe("digits-fc", ["model.layers=[{linear=200},{linear=80}]"])
-    found = fit(recipe, load_chip("ch32v003"), Options())
+def overflow_with(folder: Path, *formats: str) -> dict[str, int]:
+    """Bytes too many on a CH32V003 of three hidden layers and the last one in these formats."""
+    *hidden, last = formats
+    layers = ", ".join(f'{{linear={n}, format="{f}"}}' for n, f in zip((128, 88, 40), hidden, strict=True))
+    recipe = load_recipe("digits-fc", [f"model.layers=[{layers}]", f'model.last.format="{last}"'])
+    train = data.load_train(recipe.data)
+    model = models.build(recipe, train.x.shape[1:], str(train.x.dtype), len(train.labels))
+    export(model.eval(), recipe.name, out=folder)
+    return overflow(link_image(folder, load_chip("ch32v003"), train.x[:1], Options()))
+
+
+def test_a_network_that_does_not_fit_comes_with_the_smallest_change_that_makes_it_fit(tmp_path):
+    layers = '[{linear=128,format="sym4"},{linear=88,format="int8"},{linear=40,format="sym5"}]'
+    found = fit(load_recipe("digits-fc", [f"model.layers={layers}"]), load_chip("ch32v003"), Options())
     assert not found.fits
-    assert found.over["flash"] == found.sizes.flash - 16384
-    layer, _, arrow, name, *_ = found.change.split()
-    assert arrow == "->"
-    index = int(layer.removeprefix("fc")) - 1
-    layers = [{"linear": 200}, {"linear": 80}]
-    layers[index]["format"] = name
-    text = ", ".join("{" + ", ".join(f"{k} = {json.dumps(v)}" for k, v in one.items()) + "}" for one in layers)
-    changed = fit(load_recipe("digits-fc", [f"model.layers=[{text}]"]), load_chip("ch32v003"), Options())
-    assert changed.fits
-    assert found.change.endswith(f"saves {found.sizes.flash - changed.sizes.flash:,} B")
+    assert found.over == {"flash": found.sizes.flash - 16384}
+    assert found.typical is found.worst is None
+    assert found.change.startswith("fc2 int8 -> sym5 saves 4,")
+    assert overflow_with(tmp_path / "now", "sym4", "int8", "sym5", "sym4") == found.over
+    assert overflow_with(tmp_path / "changed", "sym4", "sym5", "sym5", "sym4") == {}
+    assert overflow_with(tmp_path / "less", "binary", "int8", "sym5", "sym4")  # the change that saves the next less
+
+
+def test_data_that_does_not_fit_is_not_for_formats_to_mend(monkeypatch):
+    monkeypatch.setattr("exporter.chips.fit._candidates", lambda *_: pytest.fail("no format changes RAM"))
+    chip = load_chip("ch32v003")
+    memory = tuple(m.model_copy(update={"size": 256 if m.kind == "ram" else m.size}) for m in chip.memory)
+    found = fit(load_recipe("digits-fc"), chip.model_copy(update={"memory": memory}), Options())
+    assert set(found.over) == {"ram"}
+    assert found.change is None
 
 
 @pytest.mark.parametrize("name", chip_names())
