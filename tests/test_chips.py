@@ -186,6 +186,7 @@ def test_the_stack_an_instruction_takes(family, code, stack):
     [
         (riscv, 0xFE1FF0EF, 0x1000 - 32),  # jal ra, -32
         (riscv, 0x2011, 0x1004),  # c.jal 4
+        (riscv, 0x040000E7, 0x40),  # jalr ra, 64(x0): what linkers make of a call to low addresses
         (riscv, 0xFED50FE3, 0x1000 - 2),  # beq a0, a3, -2
         (thumb, 0xFFFE_F7FF, 0x1000),  # bl .
         (thumb, 0xE7FE, 0x1000),  # b .

@@ -115,8 +115,8 @@ def _wide_effect(address: int, bits: int, upper: dict[int, int]) -> Effect:  # n
     if opcode == 0x6F:  # jal
         return Effect(target=address + _jal_offset(bits), call=rd != 0)
     if opcode == 0x67:  # jalr
-        if rs1 in upper:
-            return Effect(target=upper.pop(rs1) + signed(bits >> 20, 12) & 0xFFFFFFFF, call=rd != 0)
+        if rs1 in upper or rs1 == 0:
+            return Effect(target=upper.pop(rs1, 0) + signed(bits >> 20, 12) & 0xFFFFFFFF, call=rd != 0)
         return NOTHING if rs1 == RA and rd == 0 else Effect(dynamic="a jump through a register")
     if opcode == 0x63:  # branches
         offset = gather(bits, (8, 4, 1), (25, 6, 5), (7, 1, 11), (31, 1, 12))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from exporter.chips.isa import Isa, instructions
@@ -10,6 +11,11 @@ from training.errors import HalfbyteError
 
 if TYPE_CHECKING:
     from exporter.chips.elf import Elf, Symbol
+
+
+# What linkers put between a call and a function that is too far away; it jumps through a register.
+VENEER = re.compile(r"__(?:Thumb\w*Thunk_(?P<lld>\w+)|(?P<gnu>\w+)_veneer)")
+VENEER_BYTES = 8  # of stack, at most
 
 
 def bound(elf: Elf, isa: Isa, root: str = "hb_boot") -> int:
@@ -32,10 +38,20 @@ def _deepest(elf: Elf, isa: Isa, function: Symbol, known: dict[int, int], path: 
     return known[function.address]
 
 
+def _far_target(elf: Elf, function: Symbol) -> Symbol | None:
+    """The function that a linker's veneer leads to."""
+    found = VENEER.fullmatch(function.name)
+    name = found and (found["lld"] or found["gnu"])
+    return next((other for other in elf.functions if other.name == name), None)
+
+
 def _look(elf: Elf, isa: Isa, function: Symbol) -> tuple[int, list[tuple[Symbol, int]]]:
     """Bytes of a function's own frame; what it calls or jumps to, with the bytes that the call itself takes."""
     frame = 0
     callees: dict[int, tuple[Symbol, int]] = {}
+    far = _far_target(elf, function)
+    if far:
+        return VENEER_BYTES, [(far, 0)]
     upper: dict[int, int] = {}
     before = last = 0
     for start, code in elf.code_of(function):

@@ -84,10 +84,19 @@ class Machine:
             self._explain()
             raise EmulationError(f"{self.chip.name} stopped at {self._here()}: {error}") from None
         self._explain()
+        self._check_code()
         self._pc = self.core.reg_read(self.registers["pc"])
         if self._empty <= patience:
             raise EmulationError(f"{self.chip.name} did not finish within {SECONDS} seconds, at {self._here()}")
         return bytes(self._received)
+
+    def _check_code(self) -> None:
+        """Is the code in RAM, which anything may write to, still that of the image?"""
+        for memory in self.chip.memory:
+            for address, code in self.elf.code():
+                inside = memory.kind == "ram" and memory.origin <= address < memory.end
+                if inside and self.read(address, len(code)) != code:
+                    raise EmulationError(f"{self.chip.name} wrote over its own code at {self.elf.where(address)}")
 
     def on_call(self, name: str, action: Callable[[list[int]], None]) -> None:
         """Call `action` with the first four arguments whenever a function is entered."""
