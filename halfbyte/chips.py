@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import json
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 screen = Console(stderr=True)
 WIDTH = 110
+LARGEST = 16  # parts of an image that `build` shows
 BAR = 30  # characters of the longest bar
 ALL = "all"
 EXPECTED = {"", "does not fit", "not installed"}  # why a chip may have no numbers
@@ -31,6 +33,7 @@ RunFolder = Annotated[Path, typer.Argument(help="Run folder, or a shipped model 
 ChipName = Annotated[str, typer.Option(help="Chip (see: halfbyte chips).")]
 ToolchainName = Annotated[str, typer.Option("--toolchain", help="Compiler: zig (from pip), or gcc (the machine's).")]
 Optimize = Annotated[str, typer.Option(help="Compile for size (s) or speed (2), or only kernels for speed (mix).")]
+Kernels = Annotated[str, typer.Option(help="Run kernels from flash, or from ram: faster where flash has wait states.")]
 Samples = Annotated[int, typer.Option(min=0, help="Test images stored in the image.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
@@ -66,20 +69,27 @@ def build(
     chip: ChipName,
     toolchain: ToolchainName = "zig",
     optimize: Optimize = "s",
+    kernels: Kernels = "flash",
     samples: Samples = 1,
     out: Annotated[Path | None, typer.Option(help="Folder of the files; default: RUN/firmware/CHIP.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Link a firmware image for a chip and write what its flashing tool takes."""
     from exporter.chips.image import Options, to_json, write  # noqa: PLC0415
+    from exporter.chips.parts import parts  # noqa: PLC0415
 
-    image = _build(folder, chip, Options(toolchain, optimize, samples))
+    image = _build(folder, chip, Options(toolchain, optimize, samples, kernels=kernels))
     paths = write(image, out or folder / "firmware" / chip)
-    record = {**to_json(image), "files": [str(path) for path in paths]}
+    listed = parts(image)
+    record = {**to_json(image), "parts": [asdict(part) for part in listed], "files": [str(path) for path in paths]}
     if as_json:
         print(json.dumps(record))
         return
-    _print_rows([_size_row(image)], right=("flash", "of", "weights", "samples", "code", "ram", "stack", "of RAM"))
+    sizes = _size_row(image)
+    _print_rows([sizes], right=tuple(sizes)[1:])
+    rows = [{"part": part.name, "of": part.kind, "bytes": f"{part.bytes:,}"} for part in listed[:LARGEST]]
+    if rows:
+        _print_rows(rows, right=("bytes",))
     for path in paths:
         Console().print(str(path), highlight=False, soft_wrap=True)
 
@@ -102,7 +112,8 @@ def _size_row(image: Image) -> dict[str, Any]:
         "of": f"{image.chip.memory_of('code').size:,}",
         "weights": f"{sizes.weights:,}",
         "samples": f"{sizes.samples:,}",
-        "code": f"{sizes.code:,}",
+        "kernels": f"{sizes.kernels:,}",
+        "app": f"{sizes.app:,}",
         "ram": f"{sizes.ram:,}",
         "stack": f"{sizes.stack:,}",
         "of RAM": f"{image.chip.memory_of('data').size:,}",
@@ -125,6 +136,7 @@ def emulate(
     images: Annotated[int, typer.Option(min=1, help="Test images to send over the emulated UART.")] = 100,
     toolchain: ToolchainName = "zig",
     optimize: Optimize = "s",
+    kernels: Kernels = "flash",
     samples: Samples = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -134,7 +146,7 @@ def emulate(
     where matplotlib is installed, RUN/firmware/CHIP/instructions.png shows where the instructions go.
     """
     if ALL in {chip, toolchain, optimize}:
-        _emulate_all(folder, chip, toolchain, optimize, images, as_json)
+        _emulate_all(folder, chip, toolchain, optimize, kernels, images, as_json)
         return
     from exporter.chips import emulate as emulator  # noqa: PLC0415
     from exporter.chips.chip import load_chip  # noqa: PLC0415
@@ -145,7 +157,8 @@ def emulate(
     load_graph(folder)
     with screen.status("loading the test set") as status:
         x = test_images(folder, max(images, samples))[:images]
-        report = emulator.emulate(folder, described, x, Options(toolchain, optimize, samples), status.update)
+        options = Options(toolchain, optimize, samples, kernels=kernels)
+        report = emulator.emulate(folder, described, x, options, status.update)
     if as_json:
         print(json.dumps(report.to_json()))
     else:
@@ -159,7 +172,9 @@ def emulate(
         raise typer.Exit(1)
 
 
-def _emulate_all(folder: Path, chip: str, toolchain: str, optimize: str, images: int, as_json: bool) -> None:
+def _emulate_all(
+    folder: Path, chip: str, toolchain: str, optimize: str, kernels: str, images: int, as_json: bool
+) -> None:
     from exporter.chips.chip import chip_names, load_chip  # noqa: PLC0415
     from exporter.chips.emulate import row  # noqa: PLC0415
     from exporter.chips.image import Options, load_graph, test_images  # noqa: PLC0415
@@ -171,7 +186,7 @@ def _emulate_all(folder: Path, chip: str, toolchain: str, optimize: str, images:
     x, rows = test_images(folder, images), []
     with Progress(console=screen) as bars:
         for name, compiler, level in bars.track(choices, description="emulating"):
-            rows.append(row(folder, load_chip(name), x, Options(compiler, level)))
+            rows.append(row(folder, load_chip(name), x, Options(compiler, level, kernels=kernels)))
     if as_json:
         print(json.dumps(rows))
     else:
@@ -245,6 +260,7 @@ def fit(
     sets: Annotated[list[str] | None, typer.Option("--set", help="Change a setting. Repeatable.")] = None,
     toolchain: ToolchainName = "zig",
     optimize: Optimize = "s",
+    kernels: Kernels = "flash",
     samples: Samples = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -256,7 +272,7 @@ def fit(
 
     described, loaded = load_chip(chip), load_recipe(recipe, sets or [])
     with screen.status(f"building an untrained {recipe} for {chip}"):
-        found = fitting.fit(loaded, described, Options(toolchain, optimize, samples))
+        found = fitting.fit(loaded, described, Options(toolchain, optimize, samples, kernels=kernels))
     if as_json:
         print(json.dumps(found.to_json()))
     else:
@@ -317,13 +333,14 @@ def flash(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Build, print the command, do not run it.")] = False,
     toolchain: ToolchainName = "zig",
     optimize: Optimize = "s",
+    kernels: Kernels = "flash",
     samples: Samples = 1,
 ) -> None:
     """Build an image and write it to a board with the chip's own flashing tool; prints the exact command."""
     from exporter.chips import flash as flashing  # noqa: PLC0415
     from exporter.chips.image import Options, write  # noqa: PLC0415
 
-    image = _build(folder, chip, Options(toolchain, optimize, samples))
+    image = _build(folder, chip, Options(toolchain, optimize, samples, kernels=kernels))
     files = write(image, folder / "firmware" / chip)
     Console().print(shlex.join(flashing.command(image.chip, files, port)), highlight=False, soft_wrap=True)
     if not dry_run:

@@ -59,6 +59,7 @@ class Report:
     chip: str
     toolchain: str
     optimize: str
+    kernels_in: str
     images: int
     mismatches: int
     flash: int
@@ -91,7 +92,7 @@ def emulate(
     """
     progress(f"building for {chip.name}")
     image = build(folder, chip, images, options)
-    twin = build(folder, _roomy(chip), images[:0], replace(options, samples=0, trace=True))
+    twin = build(folder, _roomy(chip, options), images[:0], replace(options, samples=0, trace=True))
     graph, expected = image.graph, reference.run(image.graph, images)
     counts = dict.fromkeys((node.name for node in graph.nodes), 0)
 
@@ -161,6 +162,7 @@ def _report(
         chip=image.chip.name,
         toolchain=image.options.toolchain,
         optimize=image.options.optimize,
+        kernels_in=image.options.kernels,
         images=images,
         mismatches=sum(counts.values()),
         flash=sizes.flash,
@@ -177,9 +179,10 @@ def _report(
     )
 
 
-def _roomy(chip: Chip) -> Chip:
-    """The chip with more flash: the traced twin of an image is never flashed, so it may be larger than the image."""
-    memory = tuple(m.model_copy(update={"size": 2 * m.size}) if m.kind == "rom" else m for m in chip.memory)
+def _roomy(chip: Chip, options: Options) -> Chip:
+    """The chip with more memory for code: the traced twin of an image is never flashed, so it may be larger."""
+    kinds = {"rom", options.kernels}  # RAM too, where code runs from it
+    memory = tuple(m.model_copy(update={"size": 2 * m.size}) if m.kind in kinds else m for m in chip.memory)
     return chip.model_copy(update={"memory": memory})
 
 

@@ -300,9 +300,16 @@ def _check_fits(image: Image) -> None:
             what = f"{used - image.sizes.stack:,} bytes of data and {image.sizes.stack:,} of stack"
             raise HalfbyteError(
                 f"{image.graph.name} does not fit {image.chip.name}: {name} needs {used:,} of {used - over:,} bytes, "
-                f"{over:,} too many ({what}); make the input or the widest layer smaller"
+                f"{over:,} too many ({what}); {_ram_advice(image)}"
             )
         raise HalfbyteError(_too_large(image, name, used, used - over))
+
+
+def _ram_advice(image: Image) -> str:
+    if image.options.kernels == "flash":
+        return "make the input or the widest layer smaller"
+    begin, end = kernel_code(image.elf)[-1]
+    return f"{end - begin:,} of them are kernels: leave out --kernels ram"
 
 
 def _too_large(image: Image, memory: str, used: int, size: int) -> str:
@@ -324,6 +331,7 @@ def to_json(image: Image) -> dict[str, Any]:
         "digest": image.graph.digest,
         "toolchain": image.options.toolchain,
         "optimize": image.options.optimize,
+        "kernels_in": image.options.kernels,
         **image.sizes.__dict__,
         "flash_size": image.chip.memory_of("code").size,
         "ram_size": image.chip.memory_of("data").size,
