@@ -41,8 +41,8 @@ OPENING |= {errno.EAGAIN: BUSY, errno.EISDIR: "it is a folder", errno.ENOTTY: "i
 class Patience:
     """How long to wait, in seconds.
 
-    answer  from the last byte of a frame to the answer's first: longer than an inference, and than the board takes
-            to call a frame cut off
+    answer  from the last byte of a frame to the answer's first: longer than an inference. A board that still waits for
+            lost bytes of a frame takes those of the next try, and refuses that
     quiet   of silence after which nothing more of an answer comes
     tries   of a frame before it counts as failed
     """
