@@ -92,10 +92,8 @@ static void print_sample(size_t k)
 
 int main(void)
 {
-    static const HB_ROM char hello[] =
-        "\r\nhalfbyte " HB_APP_NAME " " HB_APP_DIGEST "\r\n";
     hb_port_init();
-    print(hello);
+    print(hb_app_hello);
 #if HB_APP_SAMPLES > 0
     for (size_t k = 0; k < HB_APP_SAMPLES; k++) {
         print_sample(k);

@@ -109,6 +109,6 @@ void hb_serve(void)
     } else if (type == RUN) {
         answer_run();
     } else {
-        reply(INFO | REPLY, HB_APP_INFO, sizeof HB_APP_INFO - 1);
+        reply(INFO | REPLY, hb_app_info, sizeof hb_app_info);
     }
 }
