@@ -23,7 +23,7 @@ void hb_port_init(void)
     HB_REG(RTC_SWD_KEY) = UINT32_C(0x8F1D312A);
     HB_REG(RTC_SWD) |= UINT32_C(1) << 31; // feeds itself
     HB_REG(TIMG0_WDT_KEY) = UINT32_C(0x50D83AA1);
-    HB_REG(TIMG0_WDT) = 0;
+    HB_REG(TIMG0_WDT) = UINT32_C(1) << 22; // off; the bit makes it take effect
 }
 
 void hb_port_write(uint8_t byte)

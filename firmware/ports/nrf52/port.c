@@ -19,6 +19,7 @@
 #define UART_BAUDRATE UINT32_C(0x40002524)
 #define GPIO_OUTSET UINT32_C(0x50000508)
 #define GPIO_DIRSET UINT32_C(0x50000518)
+#define GPIO_PIN_CNF UINT32_C(0x50000700)
 
 enum {
     TX = 6,
@@ -33,6 +34,7 @@ void hb_port_init(void)
     }
     HB_REG(GPIO_OUTSET) = UINT32_C(1) << TX;
     HB_REG(GPIO_DIRSET) = UINT32_C(1) << TX;
+    HB_REG(GPIO_PIN_CNF + 4 * RX) = 0x0C; // input connected, pulled up
     HB_REG(UART_PSELTXD) = TX;
     HB_REG(UART_PSELRXD) = RX;
     HB_REG(UART_BAUDRATE) = UINT32_C(0x01D7E000); // 115200

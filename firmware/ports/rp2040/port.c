@@ -27,8 +27,9 @@
 #define UART_LCR UINT32_C(0x4003402C)
 #define UART_CR UINT32_C(0x40034030)
 
-// IO_BANK0, PADS_BANK0, PLL_SYS, UART0
-#define UNITS (UINT32_C(1) << 5 | 1u << 8 | 1u << 12 | UINT32_C(1) << 22)
+// IO_BANK0, PADS_BANK0, PLL_SYS
+#define UNITS (UINT32_C(1) << 5 | UINT32_C(1) << 8 | UINT32_C(1) << 12)
+#define UART0 (UINT32_C(1) << 22)
 
 // Takes units out of reset.
 static void release(uint32_t units)
@@ -44,7 +45,11 @@ static void clock_init(void)
     HB_REG(XOSC_CTRL) = UINT32_C(0xFABAA0);
     while (!(HB_REG(XOSC_STATUS) >> 31)) {
     }
-    HB_REG(CLK_SYS_CTRL) = 0; // away from the PLL that the boot ROM set up
+    // Away from the PLL that the boot ROM set up, and only then to another:
+    // just this one of the two switches is safe while it is in use.
+    HB_REG(CLK_SYS_CTRL) &= ~UINT32_C(1);
+    while (!(HB_REG(CLK_SYS_SELECTED) & 1)) {
+    }
     HB_REG(CLK_REF_CTRL) = 2; // crystal
     while (!(HB_REG(CLK_REF_SELECTED) & 4)) {
     }
@@ -55,6 +60,7 @@ static void clock_init(void)
     }
     HB_REG(PLL_PRIM) = UINT32_C(6) << 16 | UINT32_C(2) << 12;
     HB_REG(PLL_PWR) = 0x04;
+    HB_REG(CLK_SYS_CTRL) = 0;
     HB_REG(CLK_SYS_CTRL) = 1; // PLL
     while (!(HB_REG(CLK_SYS_SELECTED) & 2)) {
     }
@@ -65,6 +71,7 @@ void hb_port_init(void)
 {
     release(UNITS);
     clock_init();
+    release(UART0); // it leaves reset only with a clock
     HB_REG(GPIO0_CTRL) = 2; // UART
     HB_REG(GPIO1_CTRL) = 2;
     HB_REG(UART_IBRD) = HB_DIVIDER(HB_CLOCK_HZ * 4, UINT32_C(115200)) >> 6;
