@@ -28,7 +28,7 @@ WIDTH = 110
 LARGEST = 16  # parts of an image that `build` shows
 BAR = 30  # characters of the longest bar
 ALL = "all"
-EXPECTED = {"", "does not fit", "not installed"}  # why a chip may have no numbers
+EXPECTED = {"", "does not fit", "not installed", "there is no gcc"}  # why a chip may have no numbers
 RunFolder = Annotated[Path, typer.Argument(help="Run folder, or a shipped model such as models/mnist-fc-12k.")]
 ChipName = Annotated[str, typer.Option(help="Chip (see: halfbyte chips).")]
 ToolchainName = Annotated[str, typer.Option("--toolchain", help="Compiler: zig (from pip), or gcc (the machine's).")]
@@ -217,32 +217,34 @@ def _cell(value: object) -> str:
 
 
 def _print_report(report: Report, clock_hz: int) -> None:
-    most = max(layer.instructions for layer in report.layers)
+    most = max(layer.instructions or 0 for layer in report.layers)
     rows = [
         {
             "layer": layer.name,
             "op": layer.op,
             "format": layer.format,
             "differ": layer.mismatches,
-            "instructions": f"{layer.instructions:,}",
-            "": _bar(layer.instructions, most),
+            "instructions": _cell(layer.instructions),
+            "": _bar(layer.instructions or 0, most),
         }
         for layer in report.layers
     ]
     _print_rows(rows, right=("differ", "instructions"))
-    most = max(report.functions.values())
+    most = max(report.functions.values(), default=0)
     functions = [
         {"function": name, "instructions": f"{count:,}", "": _bar(count, most)}
         for name, count in report.functions.items()
     ]
-    _print_rows(functions, right=("instructions",))
+    if functions:
+        _print_rows(functions, right=("instructions",))
     console = Console()
     of = f"{report.name} on {report.chip} ({report.toolchain} -O{report.optimize})"
     stack = f"{report.stack:,} of stack (at most {report.stack_bound:,})"
     ms = 1000 * (report.cycles or 0) / clock_hz
+    run, rule = _cell(report.instructions), _cell(report.input_instructions)
     lines = [
         f"{of}: {report.images:,} images, {report.mismatches} integers differ",
-        f"{report.instructions:,} instructions an inference, {report.input_instructions:,} for the input rule",
+        f"{run} instructions an inference, {rule} for the input rule",
         *([] if report.cycles is None else [f"about {report.cycles:,} cycles, {ms:.1f} ms, by the model of the core"]),
         f"{report.flash:,} bytes of flash, {report.ram:,} of RAM, {stack}",
     ]
@@ -251,7 +253,7 @@ def _print_report(report: Report, clock_hz: int) -> None:
 
 
 def _bar(count: int, most: int) -> str:
-    return "#" * round(BAR * count / most)
+    return "#" * round(BAR * count / max(most, 1))
 
 
 def fit(
@@ -317,7 +319,7 @@ def _cost_rows(found: Fit) -> list[dict[str, str]]:
         {
             "an inference": name,
             "nonzero": f"{100 * cost.density:.1f} %",
-            "instructions": f"{cost.instructions:,}",
+            "instructions": _cell(cost.instructions),
             "cycles": _cell(cost.cycles),
             "ms": "-" if cost.ms is None else f"{cost.ms:.2f}",
         }

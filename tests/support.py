@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections import OrderedDict
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
+from exporter.chips import simavr
+from exporter.chips.chip import Chip, chip_names, load_chip
 from exporter.hostlib import STRICT, HostLibrary
+from training.errors import HalfbyteError
 from training.layers import BitLinear, Input
 
 if TYPE_CHECKING:
@@ -22,7 +27,28 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 WERROR = (*STRICT, "-Werror")
 INT32 = (-(2**31), 2**31 - 1)
+HOSTED = [name for name in chip_names() if load_chip(name).emulator in {"wasmtime", "native"}]
+BARE = [name for name in chip_names() if name not in HOSTED]  # a memory map and a linker script of ours
 RANGES = ((0, 127), (-127, 127), (0, 15), (-15, 15))  # of activations
+
+
+def needs_emulator(chip: Chip) -> None:
+    """Skip the test where the chip's emulator is not installed."""
+    if chip.emulator == "simavr":
+        try:
+            simavr.driver()
+        except HalfbyteError as error:
+            pytest.skip(str(error))
+    if chip.emulator in {"unicorn", "wasmtime"}:
+        pytest.importorskip(chip.emulator, reason=f"{chip.emulator} is not installed")
+
+
+def needs_gcc(chip: Chip) -> None:
+    """Skip the test where there is no gcc for the chip."""
+    if chip.gcc is None:
+        pytest.skip(f"there is no gcc for {chip.name}")
+    if not shutil.which(f"{chip.gcc.prefix}gcc"):
+        pytest.skip(f"{chip.gcc.prefix}gcc is not installed")
 
 
 def compile_with(exported: Exported, *flags: str) -> None:

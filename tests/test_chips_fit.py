@@ -9,11 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from support import one_line
+from support import BARE, one_line
 
 from exporter.chips import emulate as emulator
 from exporter.chips import flash
-from exporter.chips.chip import chip_names, load_chip
+from exporter.chips.chip import load_chip
 from exporter.chips.fit import fit
 from exporter.chips.image import Options, build, link_image, overflow
 from exporter.chips.image import test_images as images_of
@@ -180,7 +180,7 @@ def test_data_that_does_not_fit_is_not_for_formats_to_mend(monkeypatch):
     assert found.change is None
 
 
-@pytest.mark.parametrize("name", chip_names())
+@pytest.mark.parametrize("name", BARE)
 def test_the_flashing_command_of_every_chip_names_a_file_that_was_written(name):
     chip = load_chip(name)
     ends = ["bin", "hex", "elf"] + ["uf2"] * (chip.uf2_family is not None) + ["esp"] * (chip.esp_image is not None)

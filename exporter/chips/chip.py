@@ -52,7 +52,7 @@ class Place(_Section):
 
 
 class Zig(_Section):
-    """Arguments of `zig`: -target, -mcpu, and others."""
+    """Arguments of `zig`: -target, -mcpu, and others, where {model} is the name of the network."""
 
     target: str
     cpu: str
@@ -110,8 +110,8 @@ class Cycles(_Section):
 class Emulated(_Section):
     """What the emulator needs to know besides memory: every register that a correct port touches."""
 
-    uart: Uart
-    peripherals: Annotated[tuple[Peripheral, ...], AList]
+    uart: Uart = Uart(base=0, tx=0, rx=0, tx_ready=(0, 0, 0), rx_ready=(0, 0, 0))
+    peripherals: Annotated[tuple[Peripheral, ...], AList] = ()
     counter: Counter | None = None
 
 
@@ -134,17 +134,17 @@ class Chip(_Section):
     clock_hz: Annotated[int, Field(ge=1)]
     port: Words
     boot: Literal["vectors", "entry"]
-    emulator: Literal["unicorn", "simavr"]
+    emulator: Literal["unicorn", "simavr", "wasmtime", "native"]
     silicon: bool
     uf2_family: Address | None = None
     esp_image: Annotated[int, Field(ge=0, le=65535)] | None = None
     place: Place
     memory: Annotated[tuple[Memory, ...], AList]
     zig: Zig
-    gcc: Gcc
+    gcc: Gcc | None = None
     defines: dict[str, int] = {}
-    flasher: Flasher
-    emulated: Emulated
+    flasher: Flasher | None = None
+    emulated: Emulated = Emulated()
     cycles: Cycles | None = None
 
     @pydantic.model_validator(mode="after")
@@ -163,6 +163,11 @@ class Chip(_Section):
             if not (PORTS / source).is_file():
                 raise ValueError(f"port: firmware/ports/{source} does not exist")
         return self
+
+    def with_model(self, name: str) -> Chip:
+        """The chip with the name of a network in the arguments of its compiler."""
+        flags = tuple(flag.format(model=name) for flag in self.zig.flags)
+        return self.model_copy(update={"zig": self.zig.model_copy(update={"flags": flags})})
 
     def memory_of(self, what: str) -> Memory:
         """The memory that holds `code`, `tables` or `data`."""
@@ -220,7 +225,7 @@ def chip_rows() -> list[dict[str, Any]]:
             "ram": chip.total("ram"),
             "clock_hz": chip.clock_hz,
             "runs_from": "ram" if chip.runs_from_ram else "flash",
-            "toolchains": ["zig", "gcc"],
+            "toolchains": ["zig", "gcc"] if chip.gcc else ["zig"],
             "emulator": chip.emulator,
             "silicon": chip.silicon,
             "about": chip.about,

@@ -36,8 +36,9 @@ class Segment:
 class Elf:
     """What the rest of the exporter needs of an ELF file.
 
-    data  [begin, end) of data inside code, from mapping symbols
-    raw   the file
+    data   [begin, end) of data inside code, from mapping symbols
+    raw    the file
+    stack  bytes that are set aside for the stack, where the call graph is not what bounds it
     """
 
     raw: bytes
@@ -46,6 +47,7 @@ class Elf:
     functions: tuple[Symbol, ...]
     symbols: dict[str, int]
     data: tuple[tuple[int, int], ...]
+    stack: int | None = None
 
     @cached_property
     def _starts(self) -> list[int]:

@@ -11,7 +11,7 @@ import numpy as np
 from exporter import reference
 from exporter.chips import protocol
 from exporter.chips.image import Image, Options, build
-from exporter.chips.machine import EmulationError, Marks, start
+from exporter.chips.machine import EmulationError, Marks, mean, start
 from exporter.hostlib import NUMPY_TYPES
 from exporter.verify import Mismatch
 from training.errors import HalfbyteError
@@ -32,12 +32,12 @@ POISONS = 0xA5, 0x5A  # RAM at reset, of the image that is counted and of the on
 
 @dataclass(frozen=True)
 class LayerCount:
-    """One operation; `instructions` is the mean of an inference, with what leads to the next kernel."""
+    """One operation; `instructions` is the mean of an inference, with what leads to the next kernel, or None."""
 
     name: str
     op: str
     format: str
-    instructions: int
+    instructions: int | None
     mismatches: int
 
 
@@ -48,7 +48,7 @@ class Report:
     images              that were sent over the UART
     mismatches          integers that differ from the reference: scores of the image, tensors of its traced twin
     stack, stack_bound  most that was in use; what the call graph allows
-    instructions        of hb_<model>_run, input_instructions of hb_<model>_input
+    instructions        of hb_<model>_run, input_instructions of hb_<model>_input; None where nothing counts them
     cycles              of hb_<model>_run by the model of the core (`exporter.chips.cycles`), None where there is none
     functions           instructions by function
     text                what the app printed at its start
@@ -66,8 +66,8 @@ class Report:
     ram: int
     stack: int
     stack_bound: int
-    instructions: int
-    input_instructions: int
+    instructions: int | None
+    input_instructions: int | None
     cycles: int | None
     layers: tuple[LayerCount, ...]
     functions: dict[str, int]
@@ -110,9 +110,7 @@ def emulate(
     return _report(image, machine, len(images), counts, text, first)
 
 
-def run_images(
-    image: Image, images: npt.NDArray[np.integer]
-) -> tuple[Machine, tuple[str, ...], npt.NDArray[np.int32]]:
+def run_images(image: Image, images: npt.NDArray[np.integer]) -> tuple[Machine, tuple[str, ...], npt.NDArray[np.int32]]:
     """The machine that ran these raw images with what it counted, what the app printed before, and the scores."""
     machine = start(image.chip, image.elf, _marks(image.graph), POISONS[0])
     text = _greeting(machine, image)
@@ -127,7 +125,7 @@ def row(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Opti
     try:
         found = emulate(folder, chip, images, options)
     except HalfbyteError as error:
-        reasons = ("does not fit", "not installed")
+        reasons = ("does not fit", "not installed", "there is no gcc")
         note = next((reason for reason in reasons if reason in str(error)), str(error))
     keys = (
         "images",
@@ -150,10 +148,18 @@ def _report(
     graph, sizes = image.graph, image.sizes
     run, rule = machine.counted(0), machine.counted(1)
     calls = max(images, 1)
-    instructions = dict(zip((n.name for n in graph.nodes if not n.op.raw), run.layers, strict=True))
-    instructions |= dict(zip((n.name for n in graph.nodes if n.op.raw), rule.layers, strict=True))
+    instructions: dict[str, int] = {}
+    for counted, raw in ((run, False), (rule, True)):
+        names = [node.name for node in graph.nodes if node.op.raw == raw]
+        instructions |= dict(zip(names, counted.layers, strict=True)) if counted.layers is not None else {}
     layers = tuple(
-        LayerCount(node.name, node.op.kind, node.op.format_name(), instructions[node.name] // calls, counts[node.name])
+        LayerCount(
+            node.name,
+            node.op.kind,
+            node.op.format_name(),
+            mean(instructions.get(node.name), calls),
+            counts[node.name],
+        )
         for node in graph.nodes
     )
     return Report(
@@ -169,8 +175,8 @@ def _report(
         ram=sizes.ram,
         stack=machine.stack,
         stack_bound=sizes.stack,
-        instructions=run.instructions // calls,
-        input_instructions=rule.instructions // calls,
+        instructions=mean(run.instructions, calls),
+        input_instructions=mean(rule.instructions, calls),
         cycles=machine.cycles(0, calls),
         layers=layers,
         functions=machine.by_function(0, calls),

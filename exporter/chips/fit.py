@@ -14,6 +14,7 @@ import torch
 from exporter import reference
 from exporter.chips.emulate import emulate, run_images
 from exporter.chips.image import Image, Options, Sizes, build, link_image, overflow
+from exporter.chips.machine import mean
 from exporter.export import export
 from exporter.pack import row_bytes
 from training import data, models
@@ -45,12 +46,12 @@ class Cost:
 
     asked    fraction of inputs and channels that were made nonzero; None where nothing was made so
     density  fraction of the products whose activation is not 0, over all layers with weights, as it came out
-    cycles   None, as ms, where the core has no model
+    cycles   None, as ms, where the core has no model; instructions are None where nothing counts them
     """
 
     asked: float | None
     density: float
-    instructions: int
+    instructions: int | None
     cycles: int | None
     ms: float | None
 
@@ -122,7 +123,7 @@ def fit(recipe: Recipe, chip: Chip, options: Options) -> Fit:
     )
 
 
-def _layers(graph: Graph, instructions: dict[str, int]) -> tuple[LayerNeed, ...]:
+def _layers(graph: Graph, instructions: dict[str, int | None]) -> tuple[LayerNeed, ...]:
     return tuple(
         LayerNeed(
             node.name,
@@ -137,7 +138,8 @@ def _layers(graph: Graph, instructions: dict[str, int]) -> tuple[LayerNeed, ...]
 
 def _larger(one: Cost, other: Cost) -> Cost:
     by_cycles = max(one, other, key=lambda cost: cost.cycles or 0)
-    return replace(by_cycles, instructions=max(one.instructions, other.instructions))
+    instructions = max((cost.instructions for cost in (one, other) if cost.instructions is not None), default=None)
+    return replace(by_cycles, instructions=instructions)
 
 
 def _ms(chip: Chip, cycles: int | None) -> float | None:
@@ -186,7 +188,8 @@ def _cost(
         image = build(Path(scratch), chip, x[:0], replace(options, samples=0))
     machine, _, _ = run_images(image, x)
     cycles = machine.cycles(0, len(x))
-    return Cost(density, _density(image.graph, x), machine.counted(0).instructions // len(x), cycles, _ms(chip, cycles))
+    instructions = mean(machine.counted(0).instructions, len(x))
+    return Cost(density, _density(image.graph, x), instructions, cycles, _ms(chip, cycles))
 
 
 def _with_density(model: nn.Module, density: float, generator: torch.Generator) -> nn.Module:
@@ -244,6 +247,7 @@ def _candidates(recipe: Recipe, image: Image) -> Iterator[tuple[int, int, str, d
     """
     weighted = [node for node in image.graph.nodes if node.op.format_name() != "-"]
     used = {node.op.format_name() for node in weighted}
+    with_format = [at for at, layer in enumerate(recipe.model.layers) if "format" in type(layer).model_fields]
     for index, node in enumerate(weighted):
         now = node.op.tables()[0]
         n_out = image.graph.shapes[node.name][0]
@@ -253,6 +257,6 @@ def _candidates(recipe: Recipe, image: Image) -> Iterator[tuple[int, int, str, d
         for size, name in sizes.items():
             if size < now.nbytes:
                 table = recipe.model_dump(exclude_none=True, mode="json")
-                layers = [*table["model"]["layers"], table["model"].setdefault("last", {})]
+                layers = [table["model"]["layers"][at] for at in with_format] + [table["model"].setdefault("last", {})]
                 layers[index]["format"] = name
                 yield int(now.nbytes - size), index, f"{node.name} {node.op.format_name()} -> {name}", table

@@ -18,7 +18,9 @@ TIMEOUT = 120  # seconds
 
 
 def command(chip: Chip, files: list[Path], port: str | None) -> list[str]:
-    """The command that flashes these files; HalfbyteError where it needs a port and has none."""
+    """The command that flashes these files; HalfbyteError where there is none, or it needs a port and has none."""
+    if chip.flasher is None:
+        raise HalfbyteError(f"{chip.name} is not flashed; the image is {', '.join(map(str, files))}")
     places = {path.suffix[1:]: str(path) for path in files}
     if port is None and any("{port}" in word for word in chip.flasher.command):
         raise HalfbyteError(f"{chip.name} is flashed over a serial port: name it with --port, such as /dev/ttyUSB0")
@@ -28,6 +30,7 @@ def command(chip: Chip, files: list[Path], port: str | None) -> list[str]:
 def flash(chip: Chip, files: list[Path], port: str | None) -> None:
     """Run the tool; HalfbyteError where it is not installed, fails, or does not end."""
     words = command(chip, files, port)
+    assert chip.flasher
     if shutil.which(words[0]) is None:
         raise HalfbyteError(f"{words[0]} is not installed; get it with: {chip.flasher.install}")
     try:

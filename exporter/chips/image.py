@@ -17,7 +17,9 @@ from exporter.chips import flashfiles, stack
 from exporter.chips.chip import FIRMWARE, PORTS, Chip
 from exporter.chips.elf import Elf, read_elf
 from exporter.chips.isa import ISAS, check
+from exporter.chips.native import read_program
 from exporter.chips.toolchain import OPTIMIZE, find_toolchain, link
+from exporter.chips.wasm import read_wasm
 from exporter.codegen import _table, templates
 from exporter.graph import Graph, read_graph
 from exporter.ops import Table
@@ -33,6 +35,9 @@ APP = FIRMWARE / "app"
 MODEL = Path("hb_model.c")  # includes the model: its object has a name that no file of the firmware has
 MULTIPLY = "*(.text.__mulsi3)"  # what kernels call where the core has no multiplier
 KERNELS = ("flash", "ram")
+# Families whose images are no ELF files for a bare chip: how they are read, and how a file's name ends.
+READERS = {"wasm": read_wasm, "native": read_program}
+SUFFIXES = {"wasm": "wasm", "native": "elf"}
 TEMPLATES = templates(Path(__file__).parent / "templates")
 ROOM = 1 << 26  # bytes the linker may think a memory has: what does not fit is refused with its size, by us
 
@@ -61,11 +66,11 @@ class Sizes:
 
     flash    what is loaded: code, tables, initial values
     ram      static data; where code runs from RAM, that too
-    stack    bound of the static call graph
+    stack    bound of the static call graph; wasm32: what is set aside for it; host: 0, it is the system's
     weights  constants of the model, part of flash
     samples  stored samples, part of flash
     kernels  code of the model and its kernels, with the multiplication they call; part of flash
-    app      the rest of flash: start, port, protocol, texts
+    app      the rest of flash: start, port, protocol, texts; on wasm32 and host with the kernels in it
     """
 
     flash: int
@@ -151,6 +156,9 @@ def _check_options(chip: Chip, options: Options) -> None:
 def write(image: Image, folder: Path) -> list[Path]:
     """Write firmware.elf, .hex, .bin, and what else the chip's flashing tool takes; their paths."""
     elf, chip = image.elf, image.chip
+    family = ISAS[chip.isa].family
+    if family in READERS:
+        return [_write_whole(image, folder / f"firmware.{SUFFIXES[family]}")]
     files: dict[str, bytes] = {
         "bin": flashfiles.to_bin(elf.segments) if len({chip.place.code, chip.place.tables}) == 1 else b"",
         "hex": flashfiles.to_hex(elf.segments, elf.entry).encode(),
@@ -165,6 +173,13 @@ def write(image: Image, folder: Path) -> list[Path]:
                 path.write_bytes(data)
             paths.append(folder / f"firmware.{end}")
     return paths
+
+
+def _write_whole(image: Image, out: Path) -> Path:
+    with replacing(out) as path:
+        path.write_bytes(image.elf.raw)
+        path.chmod(0o755)
+    return out
 
 
 def _link(
@@ -185,16 +200,16 @@ def _link(
     include = [c.resolve(), Path(), APP, PORTS, *sorted({(PORTS / s).parent for s in chip.port})]
     out = scratch / "firmware.elf"
     link(
-        find_toolchain(options.toolchain, chip),
+        find_toolchain(options.toolchain, chip.with_model(graph.name)),
         [_name(source, scratch) for source in sources],
         kernels=[MODEL, *(path.resolve() for path in kernels)],
         include=include,
-        script=scratch / "link.ld",
+        script=scratch / "link.ld" if ISAS[chip.isa].script else None,
         out=out,
         optimize=options.optimize,
         flags=[f"-D{name}=UINT32_C({value})" for name, value in defines.items()],
     )
-    return read_elf(out)
+    return READERS.get(ISAS[chip.isa].family, read_elf)(out)
 
 
 def _hot(graph: Graph, kernels: Sequence[Path]) -> list[str]:
@@ -207,7 +222,7 @@ def _hot(graph: Graph, kernels: Sequence[Path]) -> list[str]:
 
 def link_script(chip: Chip, kernels: Sequence[str] = (), hot: Sequence[str] = ()) -> str:
     """The linker script: `kernels` stand together in the code, and of them the `hot` sections run from RAM."""
-    return TEMPLATES.get_template(ISAS[chip.isa].script).render(
+    return TEMPLATES.get_template(ISAS[chip.isa].script or "link.ld.j2").render(
         chip=chip.name,
         memories=chip.memory,
         place=chip.place,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.chips import avr, riscv, thumb
+from exporter.chips.effect import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,13 +29,13 @@ class Refused:
 class Isa:
     """An instruction set.
 
-    family         riscv, thumb or avr: which emulator core runs it
+    family         riscv, thumb, avr, wasm or native: what kind of image, and which emulator core runs it
     length         bytes of the instruction that begins with these 16 bits
     why_not        what keeps an instruction from running on the core, or None
     effect         (address, instruction, registers known so far) -> what it does to stack and flow
     call_bytes     of stack that a call takes for its return address
     falls_through  may control go on behind a function with these last two instructions?
-    script         the template of its linker script
+    script         the template of its linker script, None where the linker knows what to do
     code_in_ram    can it execute what lies in RAM?
     """
 
@@ -44,7 +45,7 @@ class Isa:
     effect: Callable[[int, int, dict[int, int]], Effect]
     call_bytes: int = 0
     falls_through: Callable[[int, int], bool] = lambda _before, _last: False
-    script: str = "link.ld.j2"
+    script: str | None = "link.ld.j2"
     code_in_ram: bool = True
 
 
@@ -64,6 +65,9 @@ ISAS = {
         "link_avr.ld.j2",
         code_in_ram=False,
     ),
+    # Checked by others: the emulator validates a module, a process can execute what its processor has.
+    "wasm32": Isa("wasm", lambda _: 2, lambda _: None, lambda *_: NOTHING, script=None, code_in_ram=False),
+    "native": Isa("native", lambda _: 2, lambda _: None, lambda *_: NOTHING, script=None, code_in_ram=False),
 }
 
 

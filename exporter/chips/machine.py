@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MACHINES = {
     "unicorn": "exporter.chips.unicorn_machine",
     "simavr": "exporter.chips.simavr",
+    "wasmtime": "exporter.chips.wasm",
+    "native": "exporter.chips.native",
 }
 PATIENCE = 4  # reads of an empty UART in a row before the app counts as waiting
 SECONDS = 120  # that one exchange may take on this machine
@@ -34,12 +36,20 @@ class EmulationError(HalfbyteError):
 
 @dataclass(frozen=True)
 class Counted:
-    """A region: calls, instructions of all of them, of each layer, and executions of every halfword of code."""
+    """A region: calls, instructions of all of them, of each layer, and executions of every halfword of code.
+
+    What a machine cannot count is None.
+    """
 
     calls: int
-    instructions: int
-    layers: tuple[int, ...]
+    instructions: int | None
+    layers: tuple[int, ...] | None
     executions: np.ndarray[Any, np.dtype[np.int64]]
+
+
+def mean(total: int | None, calls: int) -> int | None:
+    """The mean of a count over calls, where it was counted."""
+    return None if total is None else total // calls
 
 
 @dataclass(frozen=True)

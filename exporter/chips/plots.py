@@ -20,12 +20,14 @@ MOST = 24  # bars of a half; what is left is added up in one
 
 
 def plot_instructions(report: Report, path: Path) -> bool:
-    """Write a PNG of instructions by layer and by function; False where matplotlib is not installed."""
+    """Write a PNG of instructions by layer and by function; False where matplotlib or a count is missing."""
+    if not report.functions:
+        return False
     if not find_spec("matplotlib"):
         return False
     from matplotlib.figure import Figure  # noqa: PLC0415 (heavy, and an extra)
 
-    layers = _most([(_label(layer), layer.instructions) for layer in report.layers])
+    layers = _most([(_label(layer), layer.instructions or 0) for layer in report.layers])
     functions = _most(list(report.functions.items()))
     heights = [len(layers) + 3, len(functions) + 3]
     figure = Figure(figsize=(9, BAR * sum(heights) + 0.6), layout="constrained")

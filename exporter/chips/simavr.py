@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -228,11 +228,3 @@ class Machine:
         what = (FAULTS | MORE_FAULTS)[fault]
         where = "" if fault in {1, CRASHED} else f" at 0x{address:04x},"
         return f"{self.chip.name} {what}{where} at {self._here()}"
-
-
-def library() -> Any:  # noqa: ANN401 (ctypes)
-    """For tests: the driver, or None where simavr is not installed."""
-    try:
-        return driver()
-    except HalfbyteError:
-        return None

@@ -23,6 +23,8 @@ def bound(elf: Elf, isa: Isa, root: str = "hb_boot") -> int:
 
     Every adjustment downwards in a function is added up, whichever path runs it, and calls happen at the deepest point.
     """
+    if elf.stack is not None:
+        return elf.stack
     names = {function.name: function for function in elf.functions}
     known: dict[int, int] = {}
     return _deepest(elf, isa, names[root], known, ())

@@ -46,12 +46,12 @@ class Toolchain:
     """A compiler for one chip.
 
     levels    its flags for z, s and 2
-    commands  (parts, linker script, output) -> what to run, one after the other
+    commands  (parts, linker script if there is one, output) -> what to run, one after the other
     """
 
     name: str
     levels: dict[str, tuple[str, ...]]
-    commands: Callable[[Sequence[Part], str, str], list[list[str]]]
+    commands: Callable[[Sequence[Part], str | None, str], list[list[str]]]
 
 
 def _zig(chip: Chip) -> Toolchain:
@@ -59,11 +59,12 @@ def _zig(chip: Chip) -> Toolchain:
         raise HalfbyteError("the compiler ziglang is not installed: pip install 'halfbyte[firmware]'")
     target = ("-target", chip.zig.target, f"-mcpu={chip.zig.cpu}", *chip.zig.flags)
     symbols = ("-O", "ReleaseSmall", "-fno-strip")  # but no slow debug information: -g0
-    zig = (sys.executable, "-m", "ziglang", "build-exe", *target, *symbols, "--gc-sections", "-fentry=hb_reset")
+    zig = (sys.executable, "-m", "ziglang", "build-exe", *target, *symbols, "--gc-sections")
 
-    def commands(parts: Sequence[Part], script: str, out: str) -> list[list[str]]:
+    def commands(parts: Sequence[Part], script: str | None, out: str) -> list[list[str]]:
         sources = [word for part in parts for word in ("-cflags", *part.flags, "-g0", "--", *part.sources)]
-        return [[*zig, "--script", script, f"-femit-bin={out}", *sources]]
+        laid_out = ["-fentry=hb_reset", "--script", script] if script else []
+        return [[*zig, *laid_out, f"-femit-bin={out}", *sources]]
 
     # Its -Oz is its -Os, and clang's own calls through pointers on a Cortex-M, where the stack would have no bound.
     smallest = ("-Os", "-mllvm", "-inline-threshold=0")
@@ -72,17 +73,20 @@ def _zig(chip: Chip) -> Toolchain:
 
 
 def _gcc(chip: Chip) -> Toolchain:
-    compiler = shutil.which(f"{chip.gcc.prefix}gcc")
+    if chip.gcc is None:
+        raise HalfbyteError(f"there is no gcc for {chip.name}: leave out --toolchain gcc")
+    compiler, own = shutil.which(f"{chip.gcc.prefix}gcc"), chip.gcc.flags
     if compiler is None:
         raise HalfbyteError(f"{chip.gcc.prefix}gcc is not installed: install it, or leave out --toolchain gcc")
-    gcc = (compiler, *chip.gcc.flags)
-    linked = ("-nostartfiles", "-nostdlib", "-Wl,--build-id=none", "-Wl,--gc-sections")
+    gcc = (compiler, *own)
+    linked = ("-Wl,--build-id=none", "-Wl,--gc-sections")
 
-    def commands(parts: Sequence[Part], script: str, out: str) -> list[list[str]]:
+    def commands(parts: Sequence[Part], script: str | None, out: str) -> list[list[str]]:
         shared = ("-fno-tree-loop-distribute-patterns", "-c")
-        compiled = [[compiler, *shared, *part.flags, *chip.gcc.flags, *part.sources] for part in parts]
+        compiled = [[compiler, *shared, *part.flags, *own, *part.sources] for part in parts]
         objects = [f"./{Path(source).stem}.o" for part in parts for source in part.sources]
-        return [*compiled, [*gcc, *linked, f"-Wl,-T,{script}", "-o", out, *objects, "-lgcc"]]
+        laid_out = ["-nostartfiles", "-nostdlib", f"-Wl,-T,{script}"] if script else []
+        return [*compiled, [*gcc, *linked, *laid_out, "-o", out, *objects, "-lgcc"]]
 
     return Toolchain("gcc", {"z": ("-Os",), "s": ("-Os",), "2": ("-O2",)}, commands)
 
@@ -103,7 +107,7 @@ def link(
     *,
     kernels: Sequence[Path] = (),
     include: Sequence[Path],
-    script: Path,
+    script: Path | None,
     out: Path,
     optimize: str = "s",
     flags: Sequence[str] = (),
@@ -118,7 +122,7 @@ def link(
         for paths, level in zip((kernels, sources), OPTIMIZE[optimize], strict=True)
         if paths
     ]
-    for command in toolchain.commands(parts, str(script), str(out)):
+    for command in toolchain.commands(parts, str(script) if script else None, str(out)):
         _run(toolchain, command, out.parent)
 
 

@@ -3,6 +3,7 @@
 
 #include "hb_trace.h"
 
+#ifndef HB_TRACE_BY_PORT
 void hb_trace(size_t layer, size_t offset, const void *p, size_t bytes)
 {
     (void)layer;
@@ -10,3 +11,4 @@ void hb_trace(size_t layer, size_t offset, const void *p, size_t bytes)
     (void)p;
     (void)bytes;
 }
+#endif

@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 // Does nothing; an emulator stops here and reads `bytes` bytes of operation
-// `layer`, from byte `offset` of its output on, at p.
+// `layer`, from byte `offset` of its output on, at p. A port that no emulator
+// runs has its own, and defines HB_TRACE_BY_PORT.
 void hb_trace(size_t layer, size_t offset, const void *p, size_t bytes);
 
 #define HB_TRACE(layer, first, ptr, n)                                         \
