@@ -28,7 +28,7 @@ enum {
 
 void hb_port_init(void)
 {
-    HB_REG(NVMC_ICACHECNF) = 1; // code from the cache
+    HB_REG(NVMC_ICACHECNF) = 1;   // code from the cache
     HB_REG(CLOCK_HFCLKSTART) = 1; // the crystal: its baud rate is exact
     while (!HB_REG(CLOCK_HFCLKSTARTED)) {
     }

@@ -71,7 +71,7 @@ void hb_port_init(void)
 {
     release(UNITS);
     clock_init();
-    release(UART0); // it leaves reset only with a clock
+    release(UART0);         // it leaves reset only with a clock
     HB_REG(GPIO0_CTRL) = 2; // UART
     HB_REG(GPIO1_CTRL) = 2;
     HB_REG(UART_IBRD) = HB_DIVIDER(HB_CLOCK_HZ * 4, UINT32_C(115200)) >> 6;
