@@ -20,7 +20,7 @@ from torch.nn import functional
 from training import augment, checkpoint, data, models, optim
 from training.errors import HalfbyteError
 from training.files import write_text
-from training.layers import BitLayer, freeze_clip
+from training.layers import BitConv1d, BitConv2d, BitLayer, freeze_clip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from training.recipe import Recipe
 
 EVALUATION_BATCH = 1000  # small enough to stay in cache: four times as fast as all at once
+EVALUATION_MAPS = 100  # the same where there are feature maps
 PREFETCH = 4  # batches made ahead of the optimizer
 SWITCH_INTERVAL = 1e-4  # seconds; the thread that makes batches would wait 5 ms for its turn, a whole step
 
@@ -211,7 +212,8 @@ def evaluate(model: nn.Module, images: Images) -> tuple[float, float]:
     """Loss of the integer scores at the trained temperature, and accuracy in percent, both in eval()."""
     model.eval()
     last = [m for m in model.modules() if isinstance(m, BitLayer)][-1]
-    scores = torch.cat([model(x) for x in images.x.split(EVALUATION_BATCH)])
+    maps = any(isinstance(m, (BitConv1d, BitConv2d)) for m in model.modules())
+    scores = torch.cat([model(x) for x in images.x.split(EVALUATION_MAPS if maps else EVALUATION_BATCH)])
     loss = functional.cross_entropy(last.scores_to_logits(scores), images.y)
     return float(loss), 100 * float((scores.argmax(1) == images.y).double().mean())
 

@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from training.batchnorm import EPSILON, grad_inside, normalize_round_clamp
 from training.fold import fold_mulshift
 
+MOMENTUM = 0.1  # weight of a batch in the running statistics
 NORMS = ("none", "rms", "l1", "layer", "batch")
 
 
@@ -75,7 +77,7 @@ class _RoundClamp(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
         (z,) = ctx.saved_tensors
-        return grad * ((z >= ctx.lo) & (z <= ctx.hi)), None, None
+        return grad_inside(grad, z, ctx.lo, ctx.hi), None, None
 
 
 def round_clamp(z: Tensor, lo: int, hi: int) -> Tensor:
@@ -181,7 +183,7 @@ class MulShift(Requant):
         gamma, beta, mean, variance = (
             v.detach().cpu().double().numpy() for v in (self.gamma, self.beta, self.mean, self.variance)
         )
-        gain = gamma / np.sqrt(variance + 1e-5)
+        gain = gamma / np.sqrt(variance + EPSILON)
         unit = self.hi / 4
         return fold_mulshift(gain * unit, (beta - gain * mean) * unit, acc_max.cpu().numpy(), self.lo, self.hi)
 
@@ -189,17 +191,23 @@ class MulShift(Requant):
         if not self.training:
             assert acc_max is not None
             m, b, s = (_per_channel(torch.as_tensor(v).to(acc), acc) for v in self.constants(acc_max))
-            return torch.floor((acc * m + b) * torch.exp2(-s)).clamp(self.lo, self.hi)
+            return (acc * m).add_(b).mul_(torch.exp2(-s)).floor_().clamp_(self.lo, self.hi)
         unit = self.hi / 4
-        if self.norm == "batch":
-            several = acc.numel() > self.channels  # a last batch of one sample has no statistics of its own
-            z = nn.functional.batch_norm(
-                acc, self.mean, self.variance, self.gamma * unit, self.beta * unit, training=several
-            )
-        else:
-            gain = self.gamma * (self.variance + 1e-5).rsqrt()
-            z = acc * _per_channel(gain * unit, acc) + _per_channel(self.beta * unit, acc)
+        if self.norm == "batch" and acc.numel() > self.channels:
+            y, mean, variance = normalize_round_clamp(acc, self.gamma * unit, self.beta * unit, self.lo, self.hi)
+            self._follow(mean, variance, acc.numel() // self.channels)
+            return y
+        # a last batch of one sample has no statistics of its own
+        gain = self.gamma * (self.variance + EPSILON).rsqrt()
+        offset = self.beta - self.mean * gain
+        z = acc * _per_channel(gain * unit, acc) + _per_channel(offset * unit, acc)
         return round_clamp(z, self.lo, self.hi)
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Average the statistics of `count` sums into the running ones, as torch.nn.BatchNorm does."""
+        self.mean.lerp_(mean.to(self.mean), MOMENTUM)
+        self.variance.lerp_((variance * count / (count - 1)).to(self.variance), MOMENTUM)
 
 
 REQUANTS: dict[str, type[Requant]] = {cls.kind: cls for cls in (MaxShift, Shift, MulShift)}

@@ -7,6 +7,7 @@ from math import prod
 from typing import ClassVar, Unpack
 
 import torch
+from numpy import ndindex
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,6 +16,7 @@ from training.layers.base import BitLayer, BitOptions
 from training.layers.shapes import Sizes, check_map, sizes
 
 KERNEL_MAX = 7
+CACHE = 1 << 16  # float64 numbers that are worked on together
 
 
 class _BitConv(BitLayer):
@@ -57,14 +59,38 @@ class _BitConv(BitLayer):
 
     def _sums(self, x: Tensor, levels: Tensor) -> Tensor:
         check_map(type(self).__name__, x, self.in_channels, self.kernel_size, self.padding)
+        w = self.kernels(levels)
         if self.training:
-            return self._convolve(x, levels)
+            return self._convolve(_pixels_together(x), _pixels_together(w))
+        if self.groups == self.in_channels > 1:
+            at_once = max(1, CACHE // (self.out_channels * x[0, 0].numel()))
+            return torch.cat([self._depthwise(part, w) for part in _pixels_together(x).split(at_once)])
         with torch.backends.cudnn.flags(enabled=False):  # Winograd and FFT are not exact, its choice is not ours
-            return self._convolve(x, levels)
+            return self._convolve(x, w)
 
-    def _convolve(self, x: Tensor, levels: Tensor) -> Tensor:
+    def _convolve(self, x: Tensor, w: Tensor) -> Tensor:
         convolution = functional.conv1d if self.dims == 1 else functional.conv2d
-        return convolution(x, self.kernels(levels), None, self.stride, self.padding, 1, self.groups)
+        return convolution(x, w, None, self.stride, self.padding, 1, self.groups)
+
+    def _depthwise(self, x: Tensor, w: Tensor) -> Tensor:
+        """The sum of the map shifted to every position of the kernel; torch's float64 goes channel by channel."""
+        x = functional.pad(x, [p for p in reversed(self.padding) for _ in (0, 1)])
+        x = x.repeat_interleave(self.out_channels // self.in_channels, 1)
+        total: Tensor | None = None
+        for at in ndindex(*self.kernel_size):
+            window = x
+            for axis, (start, kernel, stride) in enumerate(zip(at, self.kernel_size, self.stride, strict=True), 2):
+                window = window.narrow(axis, start, x.shape[axis] - kernel + 1)
+                window = window[(slice(None),) * axis + (slice(None, None, stride),)]
+            factor = w[(slice(None), 0, *at)].view(-1, *[1] * self.dims)
+            total = window * factor if total is None else total.addcmul_(window, factor)
+        assert total is not None
+        return total
+
+
+def _pixels_together(x: Tensor) -> Tensor:
+    """Images with the channels of a pixel side by side in memory, which convolutions are several times as fast on."""
+    return x.to(memory_format=torch.channels_last) if x.dim() == 4 else x
 
 
 class BitConv2d(_BitConv):
