@@ -3,37 +3,45 @@
 
 #include "naive.h"
 
+#include "check.h"
+
 #include <string.h>
 
 struct format formats[N_FORMATS] = {
-    {"binary", hb_linear_binary, 1, 2, {-1, 1}},
-    {"ternary", hb_linear_ternary, 0, 3, {-1, 0, 1}},
-    {"sym2", hb_linear_sym2, 2, 4, {-3, -1, 1, 3}},
+    {"binary", hb_linear_binary, hb_conv_binary, 1, 2, {-1, 1}},
+    {"ternary", hb_linear_ternary, hb_conv_ternary, 0, 3, {-1, 0, 1}},
+    {"sym2", hb_linear_sym2, hb_conv_sym2, 2, 4, {-3, -1, 1, 3}},
     {"sym4",
      hb_linear_sym4,
+     hb_conv_sym4,
      4,
      16,
      {-15, -13, -11, -9, -7, -5, -3, -1, 1, 3, 5, 7, 9, 11, 13, 15}},
     {"int4",
      hb_linear_int4,
+     hb_conv_int4,
      4,
      16,
      {-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7}},
     {"shift4",
      hb_linear_shift4,
+     hb_conv_shift4,
      4,
      16,
      {1, 2, 4, 8, 16, 32, 64, 128, -1, -2, -4, -8, -16, -32, -64, -128}},
     {"nf4",
      hb_linear_nf4,
+     hb_conv_nf4,
      4,
      16,
      {-127, -88, -67, -50, -36, -23, -12, 0, 10, 20, 31, 43, 56, 71, 92, 127}},
-    {"sym5", hb_linear_sym5, 5, 32, {-31, -29, -27, -25, -23, -21, -19, -17,
-                                     -15, -13, -11, -9,  -7,  -5,  -3,  -1,
-                                     1,   3,   5,   7,   9,   11,  13,  15,
-                                     17,  19,  21,  23,  25,  27,  29,  31}},
-    {"int8", hb_linear_int8, 8, 256, {0}},
+    {"sym5", hb_linear_sym5, hb_conv_sym5, 5, 32, {-31, -29, -27, -25, -23, -21,
+                                                   -19, -17, -15, -13, -11, -9,
+                                                   -7,  -5,  -3,  -1,  1,   3,
+                                                   5,   7,   9,   11,  13,  15,
+                                                   17,  19,  21,  23,  25,  27,
+                                                   29,  31}},
+    {"int8", hb_linear_int8, hb_conv_int8, 8, 256, {0}},
 };
 
 void naive_begin(void)
@@ -143,4 +151,28 @@ uint8_t naive_resized_pixel(const uint8_t *x, size_t in_h, size_t in_w,
         }
     }
     return (uint8_t)(sum / (rows * cols));
+}
+
+static bool is_exact(struct reciprocal r, uint32_t d)
+{
+    for (uint32_t v = 0; v <= 255 * d; v++) {
+        if ((uint64_t)v * r.mul > UINT32_MAX ||
+            (v * r.mul) >> r.shift != v / d) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct reciprocal naive_reciprocal(uint32_t d)
+{
+    for (uint8_t shift = 0; shift < 32; shift++) {
+        const uint64_t mul = (((uint64_t)1 << shift) + d - 1) / d;
+        const struct reciprocal r = {(uint32_t)mul, shift};
+        if (is_exact(r, d)) {
+            return r;
+        }
+    }
+    CHECK(false, "no reciprocal of %lu", (unsigned long)d);
+    return (struct reciprocal){0, 0};
 }

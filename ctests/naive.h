@@ -10,10 +10,13 @@
 
 typedef void linear_fn(int32_t *, const int8_t *, const HB_ROM uint8_t *,
                        size_t, size_t);
+typedef void conv_fn(int32_t *, const int8_t *const *, const HB_ROM uint8_t *,
+                     size_t, const HB_ROM hb_window *);
 
 struct format {
     const char *name;
     linear_fn *linear;
+    conv_fn *conv;
     int bits; // 0: five trits in a byte
     int n_codes;
     int level[256]; // of every code
@@ -47,5 +50,13 @@ uint8_t naive_resized_pixel(const uint8_t *x, size_t in_h, size_t in_w,
 
 // rows * cols of resize_area.
 size_t naive_area(size_t in_h, size_t in_w, size_t out_h, size_t out_w);
+
+// (v * mul) >> shift is floor(v / d) for v = 0 ... 255 * d, and v * mul < 2^32;
+// the smallest shift, as SPEC 2.1 has it.
+struct reciprocal {
+    uint32_t mul;
+    uint8_t shift;
+};
+struct reciprocal naive_reciprocal(uint32_t d);
 
 #endif

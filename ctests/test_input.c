@@ -93,42 +93,12 @@ static void test_input_shift(void)
 
 // ---- resize_area ----------------------------------------------------------
 
-struct reciprocal {
-    uint32_t mul;
-    uint8_t shift;
-};
-
-static bool is_exact(struct reciprocal r, uint32_t d)
-{
-    for (uint32_t sum = 0; sum <= 255 * d; sum++) {
-        if ((uint64_t)sum * r.mul > UINT32_MAX ||
-            (sum * r.mul) >> r.shift != sum / d) {
-            return false;
-        }
-    }
-    return true;
-}
-
-// The smallest shift, as SPEC 2.1 has it.
-static struct reciprocal find_reciprocal(uint32_t d)
-{
-    for (uint8_t shift = 0; shift < 32; shift++) {
-        const uint64_t mul = (((uint64_t)1 << shift) + d - 1) / d;
-        const struct reciprocal r = {(uint32_t)mul, shift};
-        if (is_exact(r, d)) {
-            return r;
-        }
-    }
-    CHECK(false, "no reciprocal of %lu", (unsigned long)d);
-    return (struct reciprocal){0, 0};
-}
-
 static void every_sum_of_28_to_16_divides_by_49(void)
 {
     for (uint32_t s = 0; s <= 255 * 49; s++) {
         CHECK((s * 2675) >> 17 == s / 49, "%lu", (unsigned long)s);
     }
-    const struct reciprocal r = find_reciprocal(49);
+    const struct reciprocal r = naive_reciprocal(49);
     CHECK(r.mul == 2675 && r.shift == 17, "%lu >> %d", (unsigned long)r.mul,
           r.shift);
 }
@@ -137,7 +107,7 @@ static void resized_equals_the_naive_one(size_t in_h, size_t in_w, size_t out_h,
                                          size_t out_w, int lowest)
 {
     const size_t d = naive_area(in_h, in_w, out_h, out_w);
-    const struct reciprocal r = find_reciprocal((uint32_t)d);
+    const struct reciprocal r = naive_reciprocal((uint32_t)d);
     uint8_t *x = allocate(in_h * in_w);
     for (size_t i = 0; i < in_h * in_w; i++) {
         x[i] = (uint8_t)random_in(lowest, 255);

@@ -24,5 +24,8 @@ int main(void)
     test_requant();
     test_scores();
     test_input();
+    test_conv();
+    test_pool();
+    test_join();
     return check_report("checks", check_count);
 }

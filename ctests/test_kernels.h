@@ -12,6 +12,9 @@ void test_linear(void);
 void test_requant(void);
 void test_scores(void);
 void test_input(void);
+void test_conv(void);
+void test_pool(void);
+void test_join(void);
 
 // The next number of a fixed pseudo-random sequence, in [lo, hi].
 int64_t random_in(int64_t lo, int64_t hi);

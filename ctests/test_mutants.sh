@@ -15,9 +15,12 @@ compile() {
     "$cc" -std=c99 -O1 -I include -I "$root/ctests" -c -o "$1" "$2"
 }
 
-for name in test_vectors vector_file check test_kernels test_linear \
-    test_requant test_scores test_input naive; do
-    compile "$name.o" "$root/ctests/$name.c"
+kernel_tests='test_kernels.o test_linear.o test_requant.o test_scores.o
+    test_input.o test_conv.o test_pool.o test_join.o naive.o naive_map.o
+    check.o'
+vector_tests='test_vectors.o vector_maps.o vector_file.o naive_map.o check.o'
+for object in $kernel_tests $vector_tests; do
+    compile "$object" "$root/ctests/${object%.o}.c"
 done
 for file in src/*.c; do
     compile "$(basename "$file" .c).o" "$file"
@@ -26,10 +29,9 @@ ar rc libhb.a hb_*.o
 
 # Runs the tests with some objects in place of those in the library.
 tests_pass() {
-    "$cc" -o kernels test_kernels.o test_linear.o test_requant.o \
-        test_scores.o test_input.o naive.o check.o "$@" libhb.a
-    "$cc" -o vectors test_vectors.o vector_file.o check.o "$@" libhb.a
+    "$cc" -o kernels $kernel_tests "$@" libhb.a
     timeout 20 ./kernels >log 2>&1 &&
+        "$cc" -o vectors $vector_tests "$@" libhb.a &&
         timeout 20 ./vectors "$root/SPEC.md" 1 >>log 2>&1 &&
         timeout 20 ./vectors "$root/ctests/vectors.txt" 1 >>log 2>&1
 }
@@ -117,13 +119,17 @@ mutant hb_round.h 's/(uint32_t)1 << s) >> 1/(int32_t)1 << (s \& 15)) >> 1/' \
     $requantizers
 mutant hb_round.h 's/v < lo ? lo : //' $requantizers
 mutant hb_round.h 's/v > hi ? hi : //' $requantizers
-mutant hb_maxshift.c 's/m > hi/m >= hi/'
-mutant hb_maxshift.c 's/ && lo < 0//'
-mutant hb_maxshift.c 's/-acc\[i\]/acc[i]/'
+for kernel in hb_maxshift hb_maxshift_exponent; do
+    mutant hb_round.h 's/m > hi/m >= hi/' $kernel
+    mutant hb_round.h 's/ && lo < 0//' $kernel
+    mutant hb_round.h 's/-acc\[i\]/acc[i]/' $kernel
+    mutant hb_round.h 's/size_t i = 0/size_t i = 1/' $kernel
+    mutant hb_round.h 's/i < n;/i + 1 < n;/' $kernel
+    mutant hb_round.h 's/uint8_t s = 0/uint8_t s = 1/' $kernel
+done
 mutant hb_maxshift.c 's/acc\[i\] + half/acc[i]/'
 mutant hb_maxshift.c 's/size_t i = 0/size_t i = 1/'
 mutant hb_maxshift.c 's/i < n;/i + 1 < n;/'
-mutant hb_maxshift.c 's/uint8_t s = 0/uint8_t s = 1/'
 mutant hb_shift.c 's/ + half//'
 mutant hb_shift.c 's/= \*s;/= 1;/'
 mutant hb_shift.c 's/ + b\[i\]//'
@@ -135,6 +141,96 @@ mutant hb_mulshift.c 's/s\[i\]/s[0]/'
 mutant hb_mulshift.c 's/m\[i\]/m[0]/'
 mutant hb_mulshift.c 's/acc\[i\] \* m/(int16_t)acc[i] * m/'
 mutant hb_mulshift.c 's/size_t i = 0; i < n; i++/size_t i = n; i-- > 0;/'
+
+for kernel in hb_shift_channel hb_mulshift_channel; do
+    mutant $kernel.c 's/ + b/ - b/'
+    mutant $kernel.c 's/i \* step/i/'
+    mutant $kernel.c 's/>> s/>> (s \& 15)/'
+    mutant $kernel.c 's/i < n;/i + 1 < n;/'
+done
+mutant hb_shift_channel.c 's/ + half//'
+mutant hb_mulshift_channel.c 's/acc\[i\] \* m/(int16_t)acc[i] * m/'
+
+# Convolutions: the decoders, then the loops, in one format.
+mutant hb_level.h 's/c->left = codes_in_byte/c->left = 1/' hb_conv_sym2
+mutant hb_level.h 's/>> bits)/>> (bits \& 3))/' hb_conv_int4
+mutant hb_level.h 's/1u << bits) - 1/1u << bits) - 2/' hb_conv_binary
+mutant hb_level.h 's/c->left < 5/c->left < 4/' hb_conv_sym5
+mutant hb_level.h 's/<< c->left/<< (c->left \& 3)/' hb_conv_sym5
+mutant hb_level.h 's/c->left = 5/c->left = 6/' hb_conv_ternary
+mutant hb_level.h 's/c->bits = byte/c->bits = code/' hb_conv_ternary
+for format in binary ternary sym2 sym4 int4 nf4 sym5 shift4; do
+    mutant "hb_conv_$format.c" 's/hb_level_[a-z0-9]*(/(int8_t)(/'
+done
+mutant hb_conv_int8.c 's/(int8_t)\*/*/'
+body() {
+    mutant hb_conv_body.h "$1" hb_conv_sym4
+}
+body 's/acc\[x\] = 0/(void)0/'
+body 's/row == NULL ? 0 : n_out/n_out/'
+body 's/kx - window->pad/kx/'
+body 's/end > 0 \&\& q >= n_in/end > 0 \&\& q > n_in/'
+body 's/q -= stride/q--/'
+body 's/ \&\& p < 0/ \&\& p <= 0/'
+body 's/p += stride/p++/'
+body 's/pixel \* window->stride/pixel/'
+body 's/pixel + first/pixel/'
+body 's/(n_out - 1) \* stride/n_out * stride/'
+body 's/left >= 4/left > 4/; s/w3 \* row/w2 * row/'
+for k in 0 1 2 3; do
+    body "s/const int w$k = HB_NEXT_LEVEL(&codes)/const int w$k = 1/"
+done
+body 's/row\[i + 3\]/row[i + 2]/'
+body 's/left - 4/left - 5/'
+body 's/left > 0;/left > 1;/'
+body 's/left--, in++/left--/'
+body 's/, in += 4/, in += 3/'
+body 's/ky < window->kernel_h/ky + 1 < window->kernel_h/'
+body 's/kx < window->kernel_w/kx + 1 < window->kernel_w/'
+
+# Pooling and rings of rows.
+mutant hb_ring.h 's/m <= y >> 1/m <= y >> 2/' hb_row hb_rows
+mutant hb_ring.h 's/y >= m ?/y > m ?/' hb_row hb_rows
+mutant hb_ring.h 's/m >= ring/m > ring/' hb_row hb_rows
+mutant hb_row.c 's/map + /map + 1 + /'
+mutant hb_rows.c 's/y < 0 ||//'
+mutant hb_rows.c 's/|| y >= height/|| y > height/'
+mutant hb_maxpool.c 's/INT8_MIN/0/'
+mutant hb_maxpool.c 's/in\[c\] > y\[c\]/in[c] < y[c]/'
+mutant hb_maxpool.c 's/rows\[ky\] == NULL/rows[ky] == rows[0]/'
+for kernel in hb_maxpool hb_avgpool; do
+    mutant $kernel.c 's/+= window->stride/+= 1/'
+    mutant $kernel.c 's/-(int)window->pad/0/'
+    mutant $kernel.c 's/kernel_h/kernel_w/'
+    mutant $kernel.c 's/kernel_w/kernel_h/'
+done
+mutant hb_maxpool.c 's/p + kx >= n_in/p + kx > n_in/'
+mutant hb_maxpool.c 's/p + kx < 0 ||//'
+mutant hb_avgpool.c 's/p + kx < n_in/p + kx <= n_in/'
+mutant hb_avgpool.c 's/p + kx >= 0/p + kx > 0/'
+mutant hb_avgpool.c 's/ + c\]/]/'
+means='hb_average hb_avgpool'
+mutant hb_round.h 's/sum + offset/sum + (int8_t)offset/' $means
+mutant hb_round.h 's/ - base)/)/' $means
+mutant hb_round.h 's/\* mul/* (uint8_t)mul/' $means
+mutant hb_average.c 's/i < n;/i + 1 < n;/'
+mutant hb_sum_row.c 's/acc\[c\] += /acc[c] = /'
+mutant hb_sum_row.c 's/p < n_pixels/p + 1 < n_pixels/'
+
+# Joining and activations.
+mutant hb_add.c 's/b\[i\] \* m_b/b[i] * m_a/'
+mutant hb_add.c 's/a\[i\] \* m_a/(int16_t)(a[i] * m_a)/'
+mutant hb_add.c 's/ + half//'
+mutant hb_concat.c 's/y += step/y += channels/'
+mutant hb_concat.c 's/(int32_t)\*x++ \* m/(int16_t)(*x++ * m)/'
+mutant hb_concat.c 's/ + half//'
+mutant hb_lookup.c 's/ - lo/ + 127/'
+mutant hb_clip.c 's/x\[i\], lo/x[i], 0/'
+for type in u8 i8 i16; do
+    mutant "hb_input_planes_$type.c" 's/ + offset//'
+    mutant "hb_input_planes_$type.c" 's/>> shift/>> (shift \& 7)/'
+    mutant "hb_input_planes_$type.c" 's/p \* channels + c/c * n_pixels + p/'
+done
 
 # Scores.
 mutant hb_add_bias.c 's/ + b\[i\]/ - b[i]/'

@@ -1,4 +1,5 @@
-// hb_maxshift, hb_shift, hb_mulshift: everywhere they may write.
+// hb_maxshift, hb_shift, hb_mulshift: everywhere they may write; and the same
+// for one channel.
 // SPDX-License-Identifier: Apache-2.0
 
 #include "check.h"
@@ -38,7 +39,7 @@ static void run_kernel(int8_t *y, const int32_t *acc, const struct problem *p)
 {
     int16_t *m = copy_of(p->m, p->n * sizeof *m);
     int32_t *b = copy_of(p->b, p->n * sizeof *b);
-    uint8_t *s = copy_of(p->s, p->n);
+    uint8_t *s = copy_of(p->s, p->kind == SHIFT ? 1 : p->n);
     if (p->kind == MAXSHIFT) {
         hb_maxshift(y, acc, p->lo, p->hi, p->n);
     } else if (p->kind == SHIFT) {
@@ -203,6 +204,48 @@ static void maxshift_finds_the_maximum_anywhere(void)
     }
 }
 
+// ---- One channel ----------------------------------------------------------
+
+// The problem with one m, b and s for all of its sums, which are its channel's.
+static struct problem of_one_channel(struct problem p)
+{
+    const int64_t room = ((int64_t)1 << 30) / (p.m[0] == 0 ? 1 : p.m[0]);
+    for (size_t i = 0; i < p.n; i++) {
+        p.m[i] = p.m[0];
+        p.b[i] = p.b[0];
+        p.s[i] = p.s[0];
+        if (p.kind == MULSHIFT && llabs(p.acc[i]) > llabs(room)) {
+            p.acc[i] = (int32_t)room;
+        }
+    }
+    return p;
+}
+
+static void one_channel_equals_the_naive_one(const struct problem *p,
+                                             size_t step)
+{
+    const size_t n_bytes = p->n > 0 ? (p->n - 1) * step + 1 : 0;
+    int32_t *acc = copy_of(p->acc, p->n * sizeof *acc);
+    int8_t *y = guard_new(n_bytes, 0x5a);
+    if (p->kind == MULSHIFT) {
+        hb_mulshift_channel(y, step, acc, p->m[0], p->b[0], p->s[0], p->lo,
+                            p->hi, p->n);
+    } else if (p->kind == SHIFT) {
+        hb_shift_channel(y, step, acc, p->b[0], p->s[0], p->lo, p->hi, p->n);
+    } else {
+        const uint8_t s = hb_maxshift_exponent(acc, p->lo, p->hi, p->n);
+        CHECK(s == naive_maxshift_s(acc, p->lo, p->hi, p->n), "s is %d", s);
+        hb_shift_channel(y, step, acc, 0, s, p->lo, p->hi, p->n);
+    }
+    for (size_t i = 0; i < n_bytes; i++) {
+        const int8_t want = i % step == 0 ? naive_output(p, i / step) : 0x5a;
+        CHECK(y[i] == want, "%s of one channel: %d not %d", names[p->kind],
+              y[i], want);
+    }
+    guard_free(y, names[p->kind]);
+    free(acc);
+}
+
 void test_requant(void)
 {
     for (int kind = MAXSHIFT; kind <= MULSHIFT; kind++) {
@@ -210,6 +253,8 @@ void test_requant(void)
             const size_t n = (size_t)trial % (trial % 2 ? 10 : MAX_N);
             const struct problem p = random_problem((enum kind)kind, n);
             equals_the_naive_one_everywhere(&p);
+            const struct problem q = of_one_channel(p);
+            one_channel_equals_the_naive_one(&q, 1 + (size_t)trial % 5);
         }
     }
     ends_of_32_bits_are_exact();

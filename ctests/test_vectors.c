@@ -6,6 +6,7 @@
 #include "check.h"
 #include "hb.h"
 #include "vector_file.h"
+#include "vector_maps.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,15 +15,14 @@
 typedef void linear_fn(int32_t *, const int8_t *, const HB_ROM uint8_t *,
                        size_t, size_t);
 
-static void expect(const struct vector *v, const char *key, size_t i,
-                   int64_t got)
+void expect(const struct vector *v, const char *key, size_t i, int64_t got)
 {
     const int64_t want = vector_at(v, key, i);
     CHECK(got == want, "%s:%d: %s: %s[%lu] is %ld, expected %ld", v->file,
           v->line, v->op, key, (unsigned long)i, (long)got, (long)want);
 }
 
-static void expect_i32(const struct vector *v, int32_t *y, size_t n)
+void expect_i32(const struct vector *v, int32_t *y, size_t n)
 {
     vector_need(v, "y", n);
     for (size_t i = 0; i < n; i++) {
@@ -31,7 +31,7 @@ static void expect_i32(const struct vector *v, int32_t *y, size_t n)
     guard_free(y, v->op);
 }
 
-static void expect_i8(const struct vector *v, int8_t *y, size_t n)
+void expect_i8(const struct vector *v, int8_t *y, size_t n)
 {
     vector_need(v, "y", n);
     for (size_t i = 0; i < n; i++) {
@@ -165,19 +165,20 @@ static void run_argmax(const struct vector *v)
 // ---- Which operation ------------------------------------------------------
 
 static const struct {
-    const char *op;
-    linear_fn *fn;
+    const char *name;
+    linear_fn *linear;
+    conv_fn *conv;
     size_t codes_in_group, bytes_in_group;
-} linears[] = {
-    {"linear_binary", hb_linear_binary, 8, 1},
-    {"linear_ternary", hb_linear_ternary, 5, 1},
-    {"linear_sym2", hb_linear_sym2, 4, 1},
-    {"linear_sym4", hb_linear_sym4, 2, 1},
-    {"linear_int4", hb_linear_int4, 2, 1},
-    {"linear_shift4", hb_linear_shift4, 2, 1},
-    {"linear_nf4", hb_linear_nf4, 2, 1},
-    {"linear_sym5", hb_linear_sym5, 8, 5},
-    {"linear_int8", hb_linear_int8, 1, 1},
+} formats[] = {
+    {"binary", hb_linear_binary, hb_conv_binary, 8, 1},
+    {"ternary", hb_linear_ternary, hb_conv_ternary, 5, 1},
+    {"sym2", hb_linear_sym2, hb_conv_sym2, 4, 1},
+    {"sym4", hb_linear_sym4, hb_conv_sym4, 2, 1},
+    {"int4", hb_linear_int4, hb_conv_int4, 2, 1},
+    {"shift4", hb_linear_shift4, hb_conv_shift4, 2, 1},
+    {"nf4", hb_linear_nf4, hb_conv_nf4, 2, 1},
+    {"sym5", hb_linear_sym5, hb_conv_sym5, 8, 5},
+    {"int8", hb_linear_int8, hb_conv_int8, 1, 1},
 };
 
 static const struct {
@@ -193,14 +194,36 @@ static const struct {
     {"mulshift", run_requantizer},
     {"add_bias", run_add_bias},
     {"argmax", run_argmax},
+    {"input_planes_u8", run_input_planes},
+    {"input_planes_i8", run_input_planes},
+    {"input_planes_i16", run_input_planes},
+    {"maxpool", run_pool},
+    {"avgpool", run_pool},
+    {"global_average", run_global_average},
+    {"add", run_add},
+    {"concat", run_concat},
+    {"lookup", run_lookup},
+    {"clip", run_clip},
 };
+
+// Is the operation this kind with that format?
+static bool is(const struct vector *v, const char *kind, const char *format)
+{
+    const size_t n = strlen(kind);
+    return strncmp(v->op, kind, n) == 0 && strcmp(v->op + n, format) == 0;
+}
 
 static void run_vector(const struct vector *v)
 {
-    for (size_t i = 0; i < sizeof linears / sizeof *linears; i++) {
-        if (strcmp(v->op, linears[i].op) == 0) {
-            run_linear(v, linears[i].fn, linears[i].codes_in_group,
-                       linears[i].bytes_in_group);
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        const size_t codes = formats[i].codes_in_group;
+        const size_t bytes = formats[i].bytes_in_group;
+        if (is(v, "linear_", formats[i].name)) {
+            run_linear(v, formats[i].linear, codes, bytes);
+            return;
+        }
+        if (is(v, "conv_", formats[i].name)) {
+            run_conv(v, formats[i].conv, codes, bytes);
             return;
         }
     }

@@ -1,0 +1,14 @@
+// hb_shift_channel: sums of one channel to activations, a power of two.
+// SPDX-License-Identifier: Apache-2.0
+
+#include "hb.h"
+#include "hb_round.h"
+
+void hb_shift_channel(int8_t *y, size_t step, const int32_t *acc, int32_t b,
+                      uint8_t s, int8_t lo, int8_t hi, size_t n)
+{
+    const int32_t half = hb_half(s);
+    for (size_t i = 0; i < n; i++) {
+        y[i * step] = hb_clamp((acc[i] + b + half) >> s, lo, hi);
+    }
+}
