@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from exporter.chips.elf import Elf
 
 DRIVER = Path(__file__).parent / "templates" / "simavr.c"
+LIBRARY = "-lsimavr"
 MISSING = "the emulator is not installed: apt install libsimavr-dev"
 DATA = 0x80_0000  # where linkers put data memory
 REGISTERS, CORE = 32, (0x5D, 0x60)  # bytes of registers at its beginning; stack pointer and status
@@ -86,7 +87,7 @@ def driver() -> ctypes.CDLL:
     """The driver, compiled for this machine and its simavr; HalfbyteError where there is none."""
     with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
         library = Path(scratch) / "simavr.so"
-        command = [*find_compiler(), "-O2", "-fPIC", "-shared", "-o", str(library), str(DRIVER), "-lsimavr"]
+        command = [*find_compiler(), "-O2", "-fPIC", "-shared", "-o", str(library), str(DRIVER), LIBRARY]
         result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own arguments)
         if result.returncode:
             raise HalfbyteError(MISSING)
