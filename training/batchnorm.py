@@ -15,8 +15,9 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CACHE = 1 << 17  # activations that are worked on together
+CACHE = 1 << 18  # activations that are worked on together
 EPSILON = 1e-5
+BELOW, ABOVE = 1e-6, 1e-5  # what torch's clamping gradient needs to count the ends as inside
 
 
 class _Rows(NamedTuple):
@@ -37,6 +38,7 @@ class _Rows(NamedTuple):
 
     def gather(self, v: Tensor) -> Tensor:
         """Sums over the pixels of a row, in float64.  # (channels,)"""
+        v = v.double()
         return v.view(self.pixels, -1).sum(0) if self.last else v.view(-1, self.pixels).sum(1)
 
     def chunks(self, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
@@ -64,7 +66,7 @@ class _NormalizeRoundClamp(torch.autograd.Function):
         acc = acc.float()
         rows = _rows(acc)
         count = len(acc) * rows.pixels
-        total = torch.zeros(rows.flat.shape[1], dtype=torch.float64, device=acc.device)
+        total = torch.zeros_like(rows.flat[0])
         squares = torch.zeros_like(total)
         for (x,) in rows.chunks():
             total += x.sum(0)
@@ -87,11 +89,11 @@ class _NormalizeRoundClamp(torch.autograd.Function):
         rows = _rows(acc)
         result = torch.empty_like(acc)
         out_rows = _rows(result).flat
-        total = torch.zeros_like(slope, dtype=torch.float64)
+        total = torch.zeros_like(slope)
         products = torch.zeros_like(total)
         for x, g, out in rows.chunks(_rows(_like(grad.float(), rows)).flat, out_rows):
             z = torch.addcmul(offset, x, slope)
-            out.copy_(grad_inside(g, z, ctx.lo + 0.5, ctx.hi + 0.5))
+            torch.ops.aten.hardtanh_backward(g, z, ctx.lo + 0.5 - BELOW, ctx.hi + 0.5 + ABOVE, grad_input=out)
             total += out.sum(0)
             products += torch.mul(out, x, out=z).sum(0)
         deviation = (variance + EPSILON).sqrt()
@@ -106,8 +108,8 @@ class _NormalizeRoundClamp(torch.autograd.Function):
 
 
 def grad_inside(grad: Tensor, z: Tensor, lo: float, hi: float) -> Tensor:
-    """The gradient where lo <= z <= hi, else 0, in one pass; torch's function leaves the ends out."""
-    return torch.ops.aten.hardtanh_backward(grad, z, lo - 1e-6, hi + 1e-5)
+    """The gradient where lo <= z <= hi, else 0, in one pass over memory."""
+    return torch.ops.aten.hardtanh_backward(grad, z, lo - BELOW, hi + ABOVE)
 
 
 def normalize_round_clamp(acc: Tensor, gamma: Tensor, beta: Tensor, lo: int, hi: int) -> tuple[Tensor, Tensor, Tensor]:
