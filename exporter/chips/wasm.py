@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """WebAssembly: a linked module as an image, and wasmtime (Apache-2.0, an optional extra), which runs it.
 
-Instructions are wasmtime's fuel: an operator costs 1, but block, loop, nop, drop and unreachable cost nothing.
+Instructions are wasmtime's fuel: an operator costs 1, as does the begin of a function; block, loop,
+nop, drop and unreachable cost nothing.
 """
 
 from __future__ import annotations
 
 import importlib
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -215,7 +217,5 @@ class Machine:
 
 def _reason(message: str) -> str:
     """The cause of a trap and the function it happened in, in one line."""
-    lines = [line.strip() for line in message.splitlines()]
-    cause = next((line for line in lines if line.startswith("wasm trap:")), lines[0])
-    where = next((line.split("!")[-1] for line in lines if line.startswith("0:")), "")
-    return f"{cause.removeprefix('wasm trap: ')}{' at ' + where if where else ''}"
+    cause, where = re.search(r"wasm trap: (.*)", message), re.search(r"!(\w+)", message)
+    return f"{cause[1] if cause else message.splitlines()[0]}{' at ' + where[1] if where else ''}"
