@@ -103,7 +103,7 @@ class _NormalizeRoundClamp(torch.autograd.Function):
         constant = -gain * d_beta / ctx.count - mean * per_acc
         per_acc, constant = (rows.spread(v.float()) for v in (per_acc, constant))
         for x, out in rows.chunks(out_rows):
-            out.mul_(slope).add_(torch.addcmul(constant, x, per_acc))
+            torch.addcmul(torch.addcmul(constant, x, per_acc), out, slope, out=out)
         return result, d_gamma.to(acc), d_beta.to(acc), None, None
 
 

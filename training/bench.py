@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def training_speed(name: str, epochs: int, progress: Callable[[float], None] = lambda _: None) -> dict[str, Any]:
-    """Images per second of every epoch but the first, which warms up; evaluation of the validation set included."""
-    recipe = load_recipe(name, [f"train.epochs={epochs}"])
+def training_speed(
+    name: str, epochs: int, progress: Callable[[float], None] = lambda _: None, threads: int | None = None
+) -> dict[str, Any]:
+    """Images per second of every epoch but the first, which warms up; evaluation of the validation set included.
+
+    threads  CPU threads of a step instead of the recipe's
+    """
+    overrides = [] if threads is None else [f"train.threads={threads}"]
+    recipe = load_recipe(name, [f"train.epochs={epochs}", *overrides])
     n_train = len(data.split(data.load_train(recipe.data), recipe.train.seed)[0].y)
     seconds: list[float] = []
 
@@ -34,6 +40,7 @@ def training_speed(name: str, epochs: int, progress: Callable[[float], None] = l
     return {
         "recipe": name,
         "device": str(loop.pick_device()),
+        "threads": recipe.train.threads or 1,
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "machine": platform.machine(),
         "images_per_epoch": n_train,

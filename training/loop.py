@@ -81,7 +81,7 @@ def train(
     epoch and layer.
     """
     settings, device = recipe.train, pick_device()
-    torch.set_num_threads(1)  # the layers are small: a second core serves better by making batches
+    torch.set_num_threads(settings.threads or 1)  # small layers: a second core serves better by making batches
     parts = data.split(data.load_train(recipe.data), settings.seed)
     training, validation = (
         Images(torch.as_tensor(d.x, device=device), torch.as_tensor(d.y, device=device)) for d in parts

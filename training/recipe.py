@@ -180,6 +180,8 @@ class TrainSection(_Section):
     milestones  epochs; halfway if none are given
     warmup      epochs over which the learning rate rises
     freeze      fraction of the epochs after which clip scales stay as they are
+    threads     CPU threads of a step, one if not given: wide feature maps are faster with two, and the last bits of a
+                run then depend on it
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
@@ -194,6 +196,7 @@ class TrainSection(_Section):
     warmup: Annotated[float, Field(ge=0)] = 1.0
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     freeze: Fraction = 0.8
+    threads: Annotated[int, Field(ge=1, le=256)] | None = None
 
 
 class AugmentSection(_Section):
