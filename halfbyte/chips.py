@@ -28,7 +28,7 @@ WIDTH = 110
 LARGEST = 16  # parts of an image that `build` shows
 BAR = 30  # characters of the longest bar
 ALL = "all"
-EXPECTED = {"", "does not fit", "not installed", "there is no gcc"}  # why a chip may have no numbers
+EXPECTED = {"", "does not fit", "not installed", "there is no gcc", "cannot move code to RAM"}  # why there is no number
 RunFolder = Annotated[Path, typer.Argument(help="Run folder, or a shipped model such as models/mnist-fc-12k.")]
 ChipName = Annotated[str, typer.Option(help="Chip (see: halfbyte chips).")]
 ToolchainName = Annotated[str, typer.Option("--toolchain", help="Compiler: zig (from pip), or gcc (the machine's).")]

@@ -109,7 +109,7 @@ def test_kernels_in_ram_that_do_not_fit_are_refused_with_their_bytes(small, samp
     with pytest.raises(HalfbyteError, match="of them are kernels: leave out --kernels ram") as caught:
         build(small.folder, replace_ram(chip, sizes.ram + sizes.stack + 100), samples, Options(kernels="ram"))
     assert one_line(str(caught.value))
-    with pytest.raises(HalfbyteError, match="atmega328p runs code from flash alone"):
+    with pytest.raises(HalfbyteError, match="atmega328p cannot move code to RAM"):
         build(small.folder, load_chip("atmega328p"), samples, Options(kernels="ram"))
     with pytest.raises(HalfbyteError, match="expected one of flash, ram"):
         build(small.folder, chip, samples, Options(kernels="rom"))

@@ -125,7 +125,7 @@ def row(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Opti
     try:
         found = emulate(folder, chip, images, options)
     except HalfbyteError as error:
-        reasons = ("does not fit", "not installed", "there is no gcc")
+        reasons = ("does not fit", "not installed", "there is no gcc", "cannot move code to RAM")
         note = next((reason for reason in reasons if reason in str(error)), str(error))
     keys = (
         "images",

@@ -150,7 +150,7 @@ def _check_options(chip: Chip, options: Options) -> None:
     if options.kernels not in KERNELS:
         raise HalfbyteError(f"--kernels {options.kernels}: expected one of {', '.join(KERNELS)}")
     if options.kernels == "ram" and not ISAS[chip.isa].code_in_ram:
-        raise HalfbyteError(f"--kernels ram: {chip.name} runs code from flash alone; leave it out")
+        raise HalfbyteError(f"--kernels ram: {chip.name} cannot move code to RAM; leave it out")
 
 
 def write(image: Image, folder: Path) -> list[Path]:
