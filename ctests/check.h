@@ -1,4 +1,4 @@
-// Checks for the C tests: they count failures, and go on.
+// Checks for the C tests: they count failures, and go on up to 20 of them.
 // SPDX-License-Identifier: Apache-2.0
 
 #ifndef CHECK_H

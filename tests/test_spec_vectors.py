@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from support import ROOT, integers, read_vectors, vector_id
+from torch.nn import functional
 
 from exporter.ops import AddBias, InputShift, Linear, MaxShift, MulShift, ResizeArea, Shift
 from exporter.ops.resize_area import reciprocal
@@ -16,12 +17,14 @@ from exporter.pack import pack, row_bytes, unpack
 from training import requant
 from training.errors import HalfbyteError
 from training.formats import FORMATS, get_format
-from training.layers import Input
+from training.layers import Add, AvgPool2d, Concat, GlobalAvgPool, Input
 from training.layers import ResizeArea as TorchResizeArea
 
 SPEC = read_vectors(ROOT / "SPEC.md")
 MADE = read_vectors(ROOT / "ctests" / "vectors.txt")
 RAW = {"u8": "uint8", "i8": "int8", "i16": "int16"}
+OTHERS = {"resize_area", "maxshift", "shift", "mulshift", "add_bias", "argmax"}
+OTHERS |= {"maxpool", "avgpool", "global_average", "add", "concat", "lookup", "clip"}
 
 
 def of(kind: str) -> Any:
@@ -42,16 +45,18 @@ def torch_run(module: torch.nn.Module, values: list[int]) -> list[int]:
 
 
 def test_there_are_as_many_vectors_as_there_were():
-    assert len(SPEC) >= 17
-    assert len(MADE) >= 170
+    assert len(SPEC) >= 27
+    assert len(MADE) >= 300
     kinds = {v["op"] for v in SPEC + MADE}
-    shifts = {f"input_shift_{suffix}" for suffix in RAW}
-    others = {"resize_area", "maxshift", "shift", "mulshift", "add_bias", "argmax"}
-    assert kinds == {f"linear_{name}" for name in FORMATS} | shifts | others
+    weighted = {f"{kind}_{name}" for kind in ("linear", "conv") for name in FORMATS}
+    raw = {f"{kind}_{suffix}" for kind in ("input_shift", "input_planes") for suffix in RAW}
+    assert kinds == weighted | raw | OTHERS
 
 
 def test_every_operation_of_the_spec_has_a_vector_in_it():
-    assert {f"linear_{name}" for name in FORMATS} <= {v["op"] for v in SPEC}
+    ops = {v["op"] for v in SPEC}
+    assert {f"linear_{name}" for name in FORMATS} | OTHERS <= ops
+    assert all(any(op.startswith(kind) for op in ops) for kind in ("conv_", "input_shift_", "input_planes_"))
 
 
 @of("linear_")
@@ -65,13 +70,13 @@ def test_linear(v):
 
 def test_packing_gives_the_bytes_of_all_vectors_but_those_with_other_padding():
     padded = 0
-    vectors = [v for v in SPEC + MADE if v["op"].startswith("linear_")]
+    vectors = [v for v in SPEC + MADE if v["op"].startswith(("linear_", "conv_"))]
     for v in vectors:
-        fmt = get_format(v["op"].removeprefix("linear_"))
-        levels = ints(v["levels"]).reshape(v["n_out"][0], v["n_in"][0])
+        fmt = get_format(v["op"].partition("_")[2])
+        levels = ints(v["levels"]).reshape(v["n_out"][0], -1)
         padded += pack(fmt, levels).ravel().tolist() != v["w"]
-    assert padded <= len(FORMATS)
-    assert len(vectors) > 10 * len(FORMATS)
+    assert padded <= 2 * len(FORMATS)
+    assert len(vectors) > 16 * len(FORMATS)
 
 
 @of("resize_area")
@@ -148,3 +153,113 @@ def test_add_bias(v):
 def test_argmax_takes_the_lowest_index_on_a_tie(v):
     assert [int(np.argmax(v["y"]))] == v["index"]
     assert [int(torch.tensor(v["y"]).double().argmax())] == v["index"]
+
+
+# ---- Maps ------------------------------------------------------------------
+
+
+def as_map(values: list[int], shape: list[int]) -> torch.Tensor:
+    """A map of SPEC.md as PyTorch has it.  # (1, channels, height, width)"""
+    return torch.tensor(values, dtype=torch.float64).view(1, *shape).permute(0, 3, 1, 2)
+
+
+def as_values(x: torch.Tensor) -> list[int]:
+    """A map of PyTorch as SPEC.md has it."""
+    return integers(x.permute(0, 2, 3, 1)).ravel().tolist()
+
+
+def rounded(acc: np.ndarray, v: dict[str, list[int]]) -> np.ndarray:
+    (s,), (lo,), (hi,) = v["s"], v["lo"], v["hi"]
+    return np.clip((acc + (1 << s >> 1)) >> s, lo, hi)
+
+
+@of("conv_")
+def test_conv(v):
+    fmt, (n_out,), (groups,), size = get_format(v["op"].removeprefix("conv_")), v["n_out"], v["groups"], v["size"]
+    channels = v["in_shape"][2] // groups
+    n_codes = size[0] * size[1] * channels
+    levels = ints(v["levels"]).reshape(n_out, n_codes)
+    rows = np.asarray(v["w"], np.uint8).reshape(n_out, row_bytes(fmt, n_codes))
+    assert np.array_equal(unpack(fmt, rows, n_codes), levels)
+    w = torch.tensor(levels, dtype=torch.float64).view(n_out, *size, channels).permute(0, 3, 1, 2)
+    y = functional.conv2d(as_map(v["x"], v["in_shape"]), w, None, v["stride"], v["padding"], 1, groups)
+    assert as_values(y) == v["y"]
+
+
+@of("maxpool")
+def test_maxpool(v):
+    module = torch.nn.MaxPool2d(v["size"], v["stride"], v["padding"])
+    assert as_values(module(as_map(v["x"], v["in_shape"]))) == v["y"]
+
+
+def check_mean(v: dict[str, list[int]], area: int) -> None:
+    """Are base, offset, mul and shift those of SPEC 5.9, and exact for every sum?"""
+    (base,), (offset,), (mul,), (shift,) = v["base"], v["offset"], v["mul"], v["shift"]
+    assert base == 127 or (base == 0 and min(v["x"]) >= 0)
+    assert offset == area // 2 + base * area
+    every = np.arange(127 * area + offset + 1, dtype=np.int64)
+    assert np.array_equal(every * mul >> shift, every // area)
+    assert mul * int(every[-1]) < 2**32
+    assert mul == -(-(1 << shift) // area)
+    assert shift == 0 or not np.array_equal(every * -(-(1 << shift - 1) // area) >> shift - 1, every // area)
+
+
+@of("avgpool")
+def test_avgpool(v):
+    check_mean(v, v["size"][0] * v["size"][1])
+    module = AvgPool2d(tuple(v["size"]), tuple(v["stride"]), tuple(v["padding"])).eval()
+    assert as_values(module(as_map(v["x"], v["in_shape"]))) == v["y"]
+
+
+@of("global_average")
+def test_global_average(v):
+    check_mean(v, v["in_shape"][0] * v["in_shape"][1])
+    assert integers(GlobalAvgPool().eval()(as_map(v["x"], v["in_shape"])))[0].tolist() == v["y"]
+
+
+@of("add")
+def test_add(v):
+    if v["op"] == "add":  # and not add_bias
+        assert rounded(ints(v["a"]) * v["m"][0] + ints(v["b"]) * v["m"][1], v).tolist() == v["y"]
+
+
+@of("concat")
+def test_concat(v):
+    (n_pixels,), ends = v["n_pixels"], np.cumsum(v["channels"])[:-1] * v["n_pixels"][0]
+    inputs = [x.reshape(n_pixels, -1) for x in np.split(ints(v["x"]), ends)]
+    y = np.concatenate([x * m for x, m in zip(inputs, v["m"], strict=True)], axis=1)
+    assert rounded(y, v).ravel().tolist() == v["y"]
+
+
+@pytest.mark.parametrize(
+    "v", [v for v in SPEC + MADE if v["op"] in {"add", "concat"} and v["s"] == [12]], ids=vector_id
+)
+def test_the_layers_add_and_concatenate_alike(v):
+    add = v["op"] == "add"
+    layer = Add() if add else Concat(inputs=max(2, len(v["m"])))
+    layer.gain = torch.nn.Parameter(torch.tensor(v["m"] if len(v["m"]) > 1 else v["m"] * 2, dtype=torch.float64) / 4096)
+    (layer.lo,), (layer.hi,) = v["lo"], v["hi"]
+    if add:
+        inputs = [torch.tensor([v[name]], dtype=torch.float64) for name in "ab"]
+        assert integers(layer.eval()(*inputs)).ravel().tolist() == v["y"]
+    elif len(v["m"]) > 1:
+        parts = torch.tensor(v["x"], dtype=torch.float64).split([n * v["n_pixels"][0] for n in v["channels"]])
+        inputs = [x.view(1, -1, n).transpose(1, 2) for x, n in zip(parts, v["channels"], strict=True)]
+        assert integers(layer.eval()(*inputs).transpose(1, 2)).ravel().tolist() == v["y"]
+
+
+@of("lookup")
+def test_lookup(v):
+    assert ints(v["table"])[ints(v["x"]) - v["lo"][0]].tolist() == v["y"]
+
+
+@of("clip")
+def test_clip(v):
+    assert np.clip(ints(v["x"]), v["lo"][0], v["hi"][0]).tolist() == v["y"]
+
+
+@of("input_planes_")
+def test_input_planes(v):
+    planes = ints(v["x"]).reshape(v["channels"][0], v["n_pixels"][0])
+    y = np.clip((planes.T + v["offset"][0]) >> v["shift"][0], v["lo"][0], v["hi"][0])
+    assert y.ravel().tolist() == v["y"]
