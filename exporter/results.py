@@ -58,7 +58,7 @@ def summarize(name: str, seeds: list[int], folder: Path) -> dict[str, Any]:
     accuracy = [record["accuracy"] for record in verified]
     return {
         "recipe": name,
-        "layers": "-".join(str(layer.linear) for layer in recipe.model.layers),
+        "layers": recipe.model.short,
         "format": recipe.model.format,
         "weight_bytes": verified[0]["weight_bytes"],
         "arena_bytes": json.loads((runs[0] / "plan.json").read_text(encoding="utf-8"))["arena_bytes"],

@@ -236,12 +236,12 @@ def _leave(message: str, code: int) -> None:
 
 def _recipe_row(recipe: Recipe) -> dict[str, Any]:
     formats = dict.fromkeys(
-        [recipe.model.format, *(layer.format or recipe.model.format for layer in recipe.model.layers)]
+        [recipe.model.format, *(getattr(layer, "format", None) or recipe.model.format for layer in recipe.model.layers)]
     )
     return {
         "recipe": recipe.name,
         "data": recipe.data,
-        "layers": "-".join(str(layer.linear) for layer in recipe.model.layers),
+        "layers": recipe.model.short,
         "format": ", ".join(formats),
         "requant": recipe.model.requant,
         "epochs": recipe.train.epochs,

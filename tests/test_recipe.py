@@ -237,6 +237,13 @@ def test_a_convolutional_recipe_builds_named_layers_that_fit_together():
     assert model.fc2.requant is None
 
 
+def test_layers_have_a_short_form():
+    layers = [*CNN, {"conv": 8, "stride": 2}, {"global_average": True}]
+    short = check_recipe({**MINIMAL, "model": {"layers": layers}}, "here").model.short
+    assert short == "4c3-8d3x1/2x1-max2-avg1x2-6c1-5-8c3/2-avg"
+    assert load_recipe("mnist-fc-12k").model.short == "64-64-64"
+
+
 def test_the_defaults_of_convolutions_give_way_to_what_is_written():
     for model, expected in (
         ({"layers": [{"conv": 2}]}, ("mulshift", "batch")),

@@ -44,6 +44,10 @@ Span = Annotated[int | tuple[int, ...], _one_or_two(1, 255)]  # of a window, or 
 Padding = Annotated[int | tuple[int, ...], _one_or_two(0, 127)]
 
 
+def _by(value: int | tuple[int, ...]) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -76,6 +80,10 @@ class LinearLayer(LayerOptions):
 
     linear: Annotated[int, Field(ge=1, le=65535)]
 
+    @property
+    def short(self) -> str:
+        return str(self.linear)
+
 
 class ConvLayer(LayerOptions):
     """A convolution of an image or a series to `conv` channels; depthwise: with a group for each input channel."""
@@ -87,6 +95,12 @@ class ConvLayer(LayerOptions):
     groups: Size | None = None
     depthwise: bool = False
 
+    @property
+    def short(self) -> str:
+        kind = "d" if self.depthwise else "c"
+        stride = "" if self.stride == 1 else f"/{_by(self.stride)}"
+        return f"{self.conv}{kind}{_by(self.kernel)}{stride}"
+
 
 class MaxPoolLayer(_Section):
     """The largest of every window of `maxpool` pixels; stride: as the window, if not given."""
@@ -94,6 +108,10 @@ class MaxPoolLayer(_Section):
     maxpool: Span
     stride: Span | None = None
     padding: Padding = 0
+
+    @property
+    def short(self) -> str:
+        return f"max{_by(self.maxpool)}"
 
 
 class AvgPoolLayer(_Section):
@@ -103,11 +121,19 @@ class AvgPoolLayer(_Section):
     stride: Span | None = None
     padding: Padding = 0
 
+    @property
+    def short(self) -> str:
+        return f"avg{_by(self.avgpool)}"
+
 
 class GlobalAverageLayer(_Section):
     """The mean of every channel."""
 
     global_average: Literal[True]
+
+    @property
+    def short(self) -> str:
+        return "avg"
 
 
 LAYERS: dict[str, type[_Section]] = {
@@ -161,6 +187,11 @@ class ModelSection(LayerOptions):
     layers: Annotated[tuple[Layer, ...], AList] = ()
     last: LastLayer = LastLayer()
     bias: bool = False
+
+    @property
+    def short(self) -> str:
+        """Layers in a few words: 8c3/2 is a convolution of 8 channels, kernel 3, stride 2; 8d3 a depthwise one."""
+        return "-".join(layer.short for layer in self.layers)
 
     @pydantic.model_validator(mode="before")
     @classmethod
