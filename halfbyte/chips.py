@@ -53,7 +53,7 @@ def chips(as_json: AsJson = False) -> None:
             "isa": row["isa"],
             "flash": f"{row['flash'] // 1024} K" if row["flash"] else "-",
             "ram": f"{row['ram'] // 1024} K",
-            "MHz": row["clock_hz"] / 1e6,
+            "MHz": row["clock_hz"] / 1e6 if row["clock_hz"] else "-",
             "from": row["runs_from"],
             "toolchain": ", ".join(row["toolchains"]),
             "emulator": row["emulator"],
@@ -162,7 +162,7 @@ def emulate(
     if as_json:
         print(json.dumps(report.to_json()))
     else:
-        _print_report(report, described.clock_hz)
+        _print_report(report, described)
         picture = folder / "firmware" / chip / "instructions.png"
         if plot_instructions(report, picture):
             Console().print(str(picture), highlight=False, soft_wrap=True)
@@ -216,7 +216,7 @@ def _cell(value: object) -> str:
     return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _print_report(report: Report, clock_hz: int) -> None:
+def _print_report(report: Report, chip: Chip) -> None:
     most = max(layer.instructions or 0 for layer in report.layers)
     rows = [
         {
@@ -240,12 +240,13 @@ def _print_report(report: Report, clock_hz: int) -> None:
     console = Console()
     of = f"{report.name} on {report.chip} ({report.toolchain} -O{report.optimize})"
     stack = f"{report.stack:,} of stack (at most {report.stack_bound:,})"
-    ms = 1000 * (report.cycles or 0) / clock_hz
+    ms = 1000 * (report.cycles or 0) / (chip.clock_hz or 1)
+    source = "by the model of the core" if chip.cycles else f"by {chip.emulator}"
     run, rule = _cell(report.instructions), _cell(report.input_instructions)
     lines = [
         f"{of}: {report.images:,} images, {report.mismatches} integers differ",
         f"{run} instructions an inference, {rule} for the input rule",
-        *([] if report.cycles is None else [f"about {report.cycles:,} cycles, {ms:.1f} ms, by the model of the core"]),
+        *([] if report.cycles is None else [f"about {report.cycles:,} cycles, {ms:.1f} ms, {source}"]),
         f"{report.flash:,} bytes of flash, {report.ram:,} of RAM, {stack}",
     ]
     for line in lines:

@@ -120,6 +120,7 @@ class Chip(_Section):
 
     isa        what the core executes, a name in `exporter.chips.isa.ISAS`
     port       sources in firmware/ports/ that bring it up
+    clock_hz   None where there is no clock of its own: wasm32, host
     boot       vectors: the image begins with stack pointer and reset vector; entry: with the first instruction
     defines    macros for the port
     silicon    has an image of ours been seen to run on a real one?
@@ -131,7 +132,7 @@ class Chip(_Section):
     about: str
     core: str
     isa: str
-    clock_hz: Annotated[int, Field(ge=1)]
+    clock_hz: Annotated[int, Field(ge=1)] | None = None
     port: Words
     boot: Literal["vectors", "entry"]
     emulator: Literal["unicorn", "simavr", "wasmtime", "native"]

@@ -143,7 +143,7 @@ def _larger(one: Cost, other: Cost) -> Cost:
 
 
 def _ms(chip: Chip, cycles: int | None) -> float | None:
-    return None if cycles is None else round(1000 * cycles / chip.clock_hz, 3)
+    return round(1000 * cycles / chip.clock_hz, 3) if cycles and chip.clock_hz else None
 
 
 def _model(recipe: Recipe, train: Dataset) -> nn.Module:

@@ -196,7 +196,7 @@ def _link(
     for name, text in generated.items():
         (scratch / name).write_text(text, encoding="utf-8")
     sources = [*sorted(APP.glob("*.c")), scratch / "hb_app_model.c", *(PORTS / source for source in chip.port)]
-    defines = {"HB_CLOCK_HZ": chip.clock_hz, **chip.defines}
+    defines = {**({"HB_CLOCK_HZ": chip.clock_hz} if chip.clock_hz else {}), **chip.defines}
     include = [c.resolve(), Path(), APP, PORTS, *sorted({(PORTS / s).parent for s in chip.port})]
     out = scratch / "firmware.elf"
     link(

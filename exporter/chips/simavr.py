@@ -209,7 +209,7 @@ class Machine:
 
     def _load(self, poison: int) -> None:
         state, ram = ctypes.byref(self._state), self.chip.memory_of("data")
-        if not self._driver.hb_avr_open(state, self.chip.name.encode(), self.chip.clock_hz):
+        if not self._driver.hb_avr_open(state, self.chip.name.encode(), self.chip.clock_hz or 0):
             raise HalfbyteError(f"this simavr has no {self.chip.name}")
         for segment in self.elf.segments:
             if segment.load + len(segment.data) > self.chip.total("rom"):
