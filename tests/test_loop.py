@@ -60,9 +60,14 @@ KINDS = [
     {"model": {"requant": "mulshift", "norm": "batch", "clip": "learned"}, "augment": {"rotate": 10, "erase": 0.2}},
 ]
 kinds = pytest.mark.parametrize("options", KINDS, ids=["maxshift", "shift", "mulshift"])
+CNN = {
+    "model": {"layers": [{"conv": 5, "padding": 1}, {"conv": 5, "depthwise": True}, {"linear": 6}]},
+    "augment": {"rotate": 10, "elastic": 0.3},
+}
+kinds_and_cnn = pytest.mark.parametrize("options", [*KINDS, CNN], ids=["maxshift", "shift", "mulshift", "cnn"])
 
 
-@kinds
+@kinds_and_cnn
 def test_a_run_repeats_bit_for_bit_and_with_another_seed_does_not(recipe, options, tmp_path):
     first = train(recipe(**options), tmp_path / "a")
     torch.manual_seed(99)  # what went before does not matter
@@ -71,14 +76,15 @@ def test_a_run_repeats_bit_for_bit_and_with_another_seed_does_not(recipe, option
     same_run(tmp_path / "a", tmp_path / "b")
     assert all(torch.equal(v, second.state_dict()[k]) for k, v in first.state_dict().items())
     other = {**options, "train": {**options.get("train", {}), "seed": 2}}
-    assert not torch.equal(train(recipe(**other), tmp_path / "c").fc1.weight, first.fc1.weight)
+    third = train(recipe(**other), tmp_path / "c")
+    assert not torch.equal(third.get_submodule("fc1").weight, first.get_submodule("fc1").weight)
 
 
 class Stop(Exception):  # noqa: N818 (it is none)
     """What happens in the middle of a run."""
 
 
-@kinds
+@kinds_and_cnn
 @pytest.mark.parametrize("at", [1.5, 2.0, 2.5, 3.0, 3.5])
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(recipe, options, at, tmp_path):
     """Before and after the clip scales are frozen, in the middle of an epoch and at its end."""
@@ -189,6 +195,26 @@ def test_an_error_in_the_thread_that_makes_batches_reaches_the_caller(recipe, tm
     monkeypatch.setattr(loop.augment, "augment", broken)
     with pytest.raises(HalfbyteError, match="no batches today"):
         train(recipe(), tmp_path / "run")
+
+
+def test_a_convolutional_run_learns_and_validates_in_batches_that_fit_the_cache(recipe, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(loop, "EVALUATION_MAPS", 7)
+    hook = lambda module, inputs: seen.append((module.training, len(inputs[0])))  # noqa: E731
+    settings = recipe(**{**CNN, "train": {"epochs": 10}})
+    model = train(settings, tmp_path / "run", check=lambda m: m.register_forward_pre_hook(hook))
+    assert max(n for training, n in seen if not training) == 7
+    assert max(n for training, n in seen if training) == 32
+    rows = curves(tmp_path / "run")
+    assert float(rows[-1]["validation_accuracy"]) > 60
+    assert model.conv2.groups == 5
+
+
+def test_threads_are_those_of_the_recipe(recipe, tmp_path):
+    train(recipe(train={"epochs": 1, "threads": 2}), tmp_path / "two")
+    assert torch.get_num_threads() == 2
+    train(recipe(train={"epochs": 1}), tmp_path / "one")
+    assert torch.get_num_threads() == 1
 
 
 def test_a_last_batch_of_one_sample_trains_with_batch_normalization(recipe, tmp_path):

@@ -49,7 +49,7 @@ class _Rows(NamedTuple):
 
 def _rows(x: Tensor) -> _Rows:
     n, channels = x.shape[:2]
-    pixels = x[0, 0].numel()
+    pixels = x.shape[2:].numel()
     if x.dim() == 4 and channels > 1 and x.is_contiguous(memory_format=torch.channels_last):
         return _Rows(x.permute(0, 2, 3, 1).reshape(n, -1), pixels, last=True)
     return _Rows(x.reshape(n, -1), pixels, last=False)

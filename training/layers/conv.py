@@ -63,7 +63,7 @@ class _BitConv(BitLayer):
         if self.training:
             return self._convolve(_pixels_together(x), _pixels_together(w))
         if self.groups == self.in_channels > 1:
-            at_once = max(1, CACHE // (self.out_channels * x[0, 0].numel()))
+            at_once = max(1, CACHE // (self.out_channels * x.shape[2:].numel()))
             return torch.cat([self._depthwise(part, w) for part in _pixels_together(x).split(at_once)])
         with torch.backends.cudnn.flags(enabled=False):  # Winograd and FFT are not exact, its choice is not ours
             return self._convolve(x, w)
