@@ -249,6 +249,13 @@ def test_a_missing_simavr_is_one_line(exported, samples, monkeypatch):
     simavr.driver.cache_clear()
 
 
+def test_an_image_that_is_larger_than_the_emulated_flash_is_refused():
+    needs_emulator(UNO)
+    elf = Elf(b"", 0, (Segment(0, 0, bytes(32769)),), (), {"hb_bss_end": 0x800100}, ())
+    with pytest.raises(EmulationError, match=r"takes 32,769 bytes of flash, and there are 32,768"):
+        start(UNO, elf)
+
+
 def test_scores_are_those_of_the_host(exported, samples):
     needs_emulator(UNO)
     report = emulate(exported.folder, UNO, samples[:1], Options(samples=1))

@@ -93,7 +93,7 @@ def driver() -> ctypes.CDLL:
             raise HalfbyteError(MISSING)
         loaded = ctypes.CDLL(str(library))
     loaded.hb_avr_run.argtypes = (ctypes.c_void_p, ctypes.c_uint64)
-    loaded.hb_avr_pc.restype = ctypes.c_uint64
+    loaded.hb_avr_pc.restype = loaded.hb_avr_flash_size.restype = ctypes.c_uint64
     return loaded
 
 
@@ -212,8 +212,12 @@ class Machine:
         if not self._driver.hb_avr_open(state, self.chip.name.encode(), self.chip.clock_hz or 0):
             raise HalfbyteError(f"this simavr has no {self.chip.name}")
         for segment in self.elf.segments:
-            if segment.load + len(segment.data) > self.chip.total("rom"):
-                raise EmulationError(f"{self.chip.name}: the image ends at {segment.load + len(segment.data):,}")
+            end, size = segment.load + len(segment.data), self._driver.hb_avr_flash_size(state)
+            if end > size:  # only a traced twin can be so large
+                raise EmulationError(
+                    f"{self.chip.name}: the image that shows its layers takes {end:,} bytes of flash, and there are "
+                    f"{size:,}; make a layer narrower"
+                )
             self._driver.hb_avr_load(state, segment.load, segment.data, len(segment.data))
         self._driver.hb_avr_fill(state, 0, poison, REGISTERS)
         self._driver.hb_avr_fill(state, ram.origin - DATA, poison, ram.size)

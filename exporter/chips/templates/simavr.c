@@ -72,6 +72,7 @@ struct machine {
 int32_t hb_avr_open(struct machine *m, const char *name, uint32_t hz);
 uint32_t hb_avr_run(struct machine *m, uint64_t steps);
 uint64_t hb_avr_pc(const struct machine *m);
+uint64_t hb_avr_flash_size(const struct machine *m);
 void hb_avr_load(struct machine *m, uint32_t at, const uint8_t *p, uint32_t n);
 void hb_avr_fill(struct machine *m, uint32_t at, uint8_t value, uint32_t n);
 void hb_avr_read(const struct machine *m, uint32_t at, uint8_t *p, uint32_t n);
@@ -317,6 +318,11 @@ void hb_avr_fill(struct machine *m, uint32_t at, uint8_t value, uint32_t n)
 void hb_avr_read(const struct machine *m, uint32_t at, uint8_t *p, uint32_t n)
 {
     memcpy(p, m->avr->data + at, n);
+}
+
+uint64_t hb_avr_flash_size(const struct machine *m)
+{
+    return m->avr->flashend + UINT64_C(1);
 }
 
 uint64_t hb_avr_pc(const struct machine *m)
