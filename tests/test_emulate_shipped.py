@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from support import ROOT
+from support import ROOT, needs_emulator
 
 from exporter.chips.chip import load_chip
 from exporter.chips.emulate import emulate, row
@@ -31,3 +31,13 @@ def test_mnist_fc_12k_with_the_app_fits_16_kb_of_flash_and_2_kb_of_ram():
     assert report.mismatches == 0
     assert report.flash <= 16384
     assert report.ram + report.stack_bound <= 2048
+
+
+def test_mnist_fc_12k_with_the_app_fits_an_arduino_uno():
+    folder, uno = ROOT / "models" / "mnist-fc-12k", load_chip("atmega328p")
+    needs_emulator(uno)
+    report = emulate(folder, uno, random_samples(load_graph(folder), 3), Options())
+    assert report.mismatches == 0
+    assert report.flash <= 18 * 1024
+    assert report.ram + report.stack_bound <= 1280
+    assert report.cycles < 1_000_000  # 58.7 ms at 16 MHz

@@ -13,11 +13,13 @@ from support import HOSTED, needs_emulator, network, one_line
 from exporter.chips import flash, native, protocol
 from exporter.chips.chip import load_chip
 from exporter.chips.emulate import emulate
+from exporter.chips.fit import fit
 from exporter.chips.image import Options, build, write
 from exporter.chips.machine import EmulationError, start
 from exporter.export import export
 from exporter.verify import random_samples
 from training.errors import HalfbyteError
+from training.recipe import load_recipe
 
 pytest.importorskip("ziglang", reason="the cross compiler is not installed")
 
@@ -134,6 +136,16 @@ def test_the_program_answers_on_standard_output_and_ends_with_its_input(images, 
     kind, payload = protocol.parse(frames)
     assert kind == protocol.INFO | protocol.REPLY
     assert protocol.parse(frames[len(protocol.frame(kind, payload)) :])[0] == protocol.RUN | protocol.REPLY
+
+
+@pytest.mark.parametrize("name", HOSTED)
+def test_fit_answers_with_what_can_be_known(name):
+    needs_emulator(load_chip(name))
+    found = fit(load_recipe("digits-fc"), load_chip(name), Options())
+    assert found.fits
+    assert found.sizes.flash > found.sizes.weights > 0
+    assert (found.typical.instructions is None) == (name == "host")
+    assert found.typical.cycles is found.worst.ms is None
 
 
 @pytest.mark.parametrize("name", HOSTED)
