@@ -132,17 +132,17 @@ def test_a_broken_line_of_a_kernel_is_found_in_the_first_layer_that_runs_it(file
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong"),
+    ("name", "right", "wrong"),
     [
-        ("m > hi", "m > hi >> 1"),
-        ("+ half", ""),
-        ("acc[i] < 0 && lo < 0 ? -acc[i] : acc[i]", "acc[i]"),
-        ("v > m ? v : m", "v"),
+        ("hb_round.h", "m > hi", "m > hi >> 1"),
+        ("hb_maxshift.c", "+ half", ""),
+        ("hb_round.h", "acc[i] < 0 && lo < 0 ? -acc[i] : acc[i]", "acc[i]"),
+        ("hb_round.h", "v > m ? v : m", "v"),
     ],
 )
-def test_a_broken_line_of_maxshift_is_found(right, wrong, tmp_path):
+def test_a_broken_line_of_maxshift_is_found(name, right, wrong, tmp_path):
     exported = export(network(7, 6, 5, 3, signed=True), "net", out=tmp_path)
-    path = tmp_path / "c" / "hb_maxshift.c"
+    path = tmp_path / "c" / name
     assert path.read_text().count(right) == 1
     path.write_text(path.read_text().replace(right, wrong))
     report = compare(exported)
