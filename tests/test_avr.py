@@ -191,6 +191,10 @@ def test_counts_add_up_and_the_timer_sees_the_cycles_that_were_counted(exported,
     raw = {node.name for node in exported.graph.nodes if node.op.raw}
     assert sum(layer.instructions for layer in report.layers if layer.name not in raw) == report.instructions
     assert sum(report.functions.values()) == report.instructions
+    layers = {layer.name: layer.instructions for layer in report.layers}
+    kernel = report.functions["hb_maxshift"]
+    assert kernel <= layers["fc1.maxshift"] <= kernel + 50  # and what leads to the next kernel
+    assert layers["fc1"] > layers["fc2"] > 10 * 16
     assert report.instructions < report.cycles < 2 * report.instructions
     printed = int(report.text[1].split()[-1])  # by timer 1, in steps of 1,024
     assert abs(printed - report.cycles) <= 1100
