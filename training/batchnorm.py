@@ -15,7 +15,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CACHE = 1 << 18  # activations that are worked on together
+CACHE = 1 << 17  # activations that are worked on together
 EPSILON = 1e-5
 BELOW, ABOVE = 1e-6, 1e-5  # what torch's clamping gradient needs to count the ends as inside
 
@@ -43,8 +43,15 @@ class _Rows(NamedTuple):
 
     def chunks(self, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
         """Rows that fit the cache together, of this tensor and of others like it."""
-        at_once = len(self.flat) if self.flat.is_cuda else max(1, CACHE // max(1, self.flat.shape[1]))
-        return zip(*(t.split(at_once) for t in (self.flat, *others)), strict=True)
+        return zip(*(t.split(self.at_once()) for t in (self.flat, *others)), strict=True)
+
+    def at_once(self) -> int:
+        """Rows of a chunk; on a GPU all of them."""
+        return len(self.flat) if self.flat.is_cuda else max(1, CACHE // max(1, self.flat.shape[1]))
+
+    def scratch(self) -> Tensor:
+        """Room for the intermediate values of a chunk, the same for every one: it stays in the cache."""
+        return torch.empty_like(self.flat[: self.at_once()])
 
 
 def _rows(x: Tensor) -> _Rows:
@@ -67,10 +74,10 @@ class _NormalizeRoundClamp(torch.autograd.Function):
         rows = _rows(acc)
         count = len(acc) * rows.pixels
         total = torch.zeros_like(rows.flat[0])
-        squares = torch.zeros_like(total)
+        squares, room = torch.zeros_like(total), rows.scratch()
         for (x,) in rows.chunks():
             total += x.sum(0)
-            squares += (x * x).sum(0)
+            squares += torch.mul(x, x, out=room[: len(x)]).sum(0)
         mean = rows.gather(total) / count
         variance = (rows.gather(squares) / count - mean.square()).clamp_min(0)
         gain = gamma * (variance + EPSILON).rsqrt()
@@ -90,9 +97,9 @@ class _NormalizeRoundClamp(torch.autograd.Function):
         result = torch.empty_like(acc)
         out_rows = _rows(result).flat
         total = torch.zeros_like(slope)
-        products = torch.zeros_like(total)
+        products, room = torch.zeros_like(total), rows.scratch()
         for x, g, out in rows.chunks(_rows(_like(grad.float(), rows)).flat, out_rows):
-            z = torch.addcmul(offset, x, slope)
+            z = torch.addcmul(offset, x, slope, out=room[: len(x)])
             torch.ops.aten.hardtanh_backward(g, z, ctx.lo + 0.5 - BELOW, ctx.hi + 0.5 + ABOVE, grad_input=out)
             total += out.sum(0)
             products += torch.mul(out, x, out=z).sum(0)
@@ -103,7 +110,7 @@ class _NormalizeRoundClamp(torch.autograd.Function):
         constant = -gain * d_beta / ctx.count - mean * per_acc
         per_acc, constant = (rows.spread(v.float()) for v in (per_acc, constant))
         for x, out in rows.chunks(out_rows):
-            torch.addcmul(torch.addcmul(constant, x, per_acc), out, slope, out=out)
+            torch.addcmul(torch.addcmul(constant, x, per_acc, out=room[: len(x)]), out, slope, out=out)
         return result, d_gamma.to(acc), d_beta.to(acc), None, None
 
 
