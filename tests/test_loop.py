@@ -14,6 +14,7 @@ from exporter.export import export
 from training import checkpoint, data, loop
 from training.errors import HalfbyteError
 from training.loop import Epoch, train
+from training.parallel import Workers
 from training.recipe import Recipe, check_recipe
 
 if TYPE_CHECKING:
@@ -210,11 +211,39 @@ def test_a_convolutional_run_learns_and_validates_in_batches_that_fit_the_cache(
     assert model.conv2.groups == 5
 
 
-def test_threads_are_those_of_the_recipe(recipe, tmp_path):
-    train(recipe(train={"epochs": 1, "threads": 2}), tmp_path / "two")
-    assert torch.get_num_threads() == 2
-    train(recipe(train={"epochs": 1}), tmp_path / "one")
-    assert torch.get_num_threads() == 1
+def test_threads_share_a_batch_and_leave_the_gradients_of_all_of_it(recipe):
+    settings = recipe(model={"requant": "maxshift"}, train={"epochs": 1})
+    training, _ = data.split(data.load_train(settings.data), 1)
+    x, y = torch.as_tensor(training.x[:33]), torch.as_tensor(training.y[:33])
+    model = loop.models.build(settings, (4, 4), "uint8", 3)
+    results = []
+    for threads in (1, 2, 3):
+        with Workers(model, threads, 0.1) as workers:
+            loss, logits = workers.step(x, y)
+        results.append((loss, logits, *(p.grad.clone() for p in model.parameters())))
+    for other in results[1:]:
+        for expected, found in zip(results[0], other, strict=True):
+            assert torch.allclose(expected, found, rtol=1e-4, atol=1e-6)
+
+
+def test_a_run_of_two_threads_repeats_bit_for_bit(recipe, tmp_path):
+    settings = {**CNN, "train": {"threads": 2}}
+    train(recipe(**settings), tmp_path / "a")
+    model = train(recipe(**settings), tmp_path / "b")
+    same_run(tmp_path / "a", tmp_path / "b")
+    train(recipe(**CNN), tmp_path / "one")
+    assert curves(tmp_path / "one") != curves(tmp_path / "a")
+    assert not model.get_submodule("conv1").requant.variance.isnan().any()
+
+
+def test_more_threads_than_samples_are_idle(recipe):
+    settings = recipe(**CNN)
+    model = loop.models.build(settings, (4, 4), "uint8", 3)
+    x = torch.randint(0, 255, (1, 4, 4), dtype=torch.uint8)
+    with Workers(model, 3, 0.0) as workers:
+        loss, logits = workers.step(x, torch.tensor([2]))
+    assert torch.isfinite(loss)
+    assert logits.shape == (1, 3)
 
 
 def test_a_last_batch_of_one_sample_trains_with_batch_normalization(recipe, tmp_path):

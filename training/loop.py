@@ -21,6 +21,7 @@ from training import augment, checkpoint, data, models, optim
 from training.errors import HalfbyteError
 from training.files import write_text
 from training.layers import BitConv1d, BitConv2d, BitLayer, freeze_clip
+from training.parallel import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,7 +82,7 @@ def train(
     epoch and layer.
     """
     settings, device = recipe.train, pick_device()
-    torch.set_num_threads(settings.threads or 1)  # small layers: a second core serves better by making batches
+    torch.set_num_threads(1)  # the layers are small: a second core serves better by making batches
     parts = data.split(data.load_train(recipe.data), settings.seed)
     training, validation = (
         Images(torch.as_tensor(d.x, device=device), torch.as_tensor(d.y, device=device)) for d in parts
@@ -126,26 +127,22 @@ def _train_epoch(
 ) -> tuple[float, float]:
     """One pass over the training set: mean loss, and accuracy in percent of the distorted images."""
     settings = recipe.train
-    model.train()
     total = torch.zeros((), device=next(model.parameters()).device)
     correct = torch.zeros_like(total)
     seen = 0
-    for x, y in batches:
-        optim.set_learning_rate(optimizers, optim.learning_rate_factor(settings, epoch + seen / n))
-        logits = model(x)
-        loss = functional.cross_entropy(logits, y, label_smoothing=settings.label_smoothing)
-        if not torch.isfinite(loss):
-            where = _not_finite(model, x)
-            raise HalfbyteError(f"epoch {epoch + 1}: the loss is not finite, first {where}; try a lower train.lr")
-        for optimizer in optimizers:
-            optimizer.zero_grad()
-        loss.backward()
-        for optimizer in optimizers:
-            optimizer.step()
-        seen += len(y)
-        total += loss.detach() * len(y)
-        correct += (logits.detach().argmax(1) == y).sum()
-        progress(seen / n)
+    with Workers(model, settings.threads or 1, settings.label_smoothing) as workers:
+        for x, y in batches:
+            optim.set_learning_rate(optimizers, optim.learning_rate_factor(settings, epoch + seen / n))
+            loss, logits = workers.step(x, y)
+            if not torch.isfinite(loss):
+                where = _not_finite(model, x)
+                raise HalfbyteError(f"epoch {epoch + 1}: the loss is not finite, first {where}; try a lower train.lr")
+            for optimizer in optimizers:
+                optimizer.step()
+            seen += len(y)
+            total += loss * len(y)
+            correct += (logits.argmax(1) == y).sum()
+            progress(seen / n)
     return float(total / n), 100 * float(correct / n)
 
 

@@ -211,8 +211,7 @@ class TrainSection(_Section):
     milestones  epochs; halfway if none are given
     warmup      epochs over which the learning rate rises
     freeze      fraction of the epochs after which clip scales stay as they are
-    threads     CPU threads of a step, one if not given: wide feature maps are faster with two, and the last bits of a
-                run then depend on it
+    threads     that a batch is shared among, one if not given; each has batch statistics of its own share
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
