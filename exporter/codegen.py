@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import numpy as np
 
-from exporter.plan import ELEMENT_BYTES
+from exporter.ops import Windowed
+from exporter.ops.base import MAP_DIMS
+from exporter.plan import ALIGN, COUNTER_BYTES, ELEMENT_BYTES
+from exporter.stagecode import Names, StageCode, call, is_sums_to_map, stage_function, sums_to_map, turns
 from training.errors import HalfbyteError
 from training.formats import SPEC_VERSION
 
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
     from exporter.bounds import Bounds
     from exporter.graph import Graph, Node
     from exporter.ops import Table
-    from exporter.plan import Plan
+    from exporter.plan import Group, Plan
+    from exporter.stages import Stage
 
 FIRMWARE = Path(__file__).parent.parent / "firmware"
 KEYWORDS = frozenset(
@@ -98,7 +102,7 @@ def generate(graph: Graph, bounds: Bounds, plan: Plan, provenance: Provenance) -
     """File name -> text: the model's header and source, and the kernel sources it uses."""
     context = _context(graph, bounds, plan, provenance)
     files = {f"{graph.name}.{end}": _ENV.get_template(f"model.{end}.j2").render(context) for end in ("h", "c")}
-    for name in sorted({node.op.kernel() for node in graph.nodes} | {"hb_argmax"}):
+    for name in _kernels(files[f"{graph.name}.c"]):
         files[f"{name}.c"] = (FIRMWARE / "src" / f"{name}.c").read_text(encoding="utf-8")
     headers = [FIRMWARE / "include" / "hb.h", *sorted((FIRMWARE / "src").glob("*.h"))]
     sources = "".join(files.values())
@@ -106,13 +110,30 @@ def generate(graph: Graph, bounds: Bounds, plan: Plan, provenance: Provenance) -
     return {**files, **{h.name: h.read_text(encoding="utf-8") for h in used}}
 
 
+def _kernels(source: str) -> list[str]:
+    """Names of the kernels that C calls, and of those that they call; and of hb_argmax, which users do."""
+    found: set[str] = set()
+    new = {"hb_argmax"} | _called(source)
+    while new:
+        found |= new
+        sources = [(FIRMWARE / "src" / f"{name}.c").read_text(encoding="utf-8") for name in new]
+        new = set().union(*map(_called, sources)) - found
+    return sorted(found)
+
+
+def _called(source: str) -> set[str]:
+    names = set(re.findall(r"\bhb_\w+(?=\()", source))
+    return {name for name in names if (FIRMWARE / "src" / f"{name}.c").is_file()}
+
+
 def kernel_files() -> set[str]:
     """Names of all files of the kernel library."""
     return {path.name for folder in ("include", "src") for path in (FIRMWARE / folder).iterdir()}
 
 
-def generate_host(graph: Graph, arena_bytes: int, trace: np.dtype[Any]) -> str:
+def generate_host(graph: Graph, plan: Plan, trace: np.dtype[Any]) -> str:
     """The wrapper around a generated source that runs batches and records every tensor, for the host library."""
+    height = _input_height(graph)
     offsets = [trace.fields[node.name][1] for node in graph.nodes]  # type: ignore[index]
     raw_type = {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t"}[graph.dtype]
     return _ENV.get_template("host.c.j2").render(
@@ -122,7 +143,10 @@ def generate_host(graph: Graph, arena_bytes: int, trace: np.dtype[Any]) -> str:
         raw_size=int(np.prod(graph.shape)),
         input_size=int(np.prod(graph.shapes[_last_raw(graph)])),
         n_scores=int(np.prod(graph.shapes[graph.nodes[-1].name])),
-        arena_bytes=arena_bytes,
+        arena_bytes=plan.arena_bytes,
+        push_bytes=_push_bytes(graph, plan),
+        height=height,
+        raw_row=int(np.prod(graph.shape)) // height,
         offsets=offsets,
         trace_bytes=trace.itemsize,
     )
@@ -135,7 +159,12 @@ def _context(graph: Graph, bounds: Bounds, plan: Plan, provenance: Provenance) -
     raw_type = {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t"}[graph.dtype]
     numbers = [str(index) for index in range(len(graph.labels))]  # names that say nothing
     sums = {node.name: bounds[node.name].peak for node in graph.nodes if node.op.out_type == "int32_t"}
+    names = Names(graph, plan, ids, {node.name: i for i, node in enumerate(graph.nodes)}, _last_raw(graph))
     return {
+        **(_stages(names, layers) if plan.staged else {"functions": []}),
+        "push_bytes": _push_bytes(graph, plan),
+        "raw_row": int(np.prod(graph.shape)) // _input_height(graph),
+        "height": _input_height(graph),
         "name": graph.name,
         "macro": f"HB_{graph.name.upper()}",
         "spec": SPEC_VERSION,
@@ -151,10 +180,119 @@ def _context(graph: Graph, bounds: Bounds, plan: Plan, provenance: Provenance) -
         "arena_bytes": plan.arena_bytes,
         "sums": {ids[name].upper(): peak for name, peak in sums.items()},
         "rows": _head_table(graph, bounds),
-        "sizes": sizes,
+        "sizes": {"SIZE_INPUT": sizes["SIZE_INPUT"]} if plan.staged else sizes,
         "raw_layers": [layer for layer in layers if layer["raw"]],
         "layers": [layer for layer in layers if not layer["raw"]],
     }
+
+
+def _input_height(graph: Graph) -> int:
+    """Rows of the map that the first layers read; 1 where they read a vector."""
+    name = _last_raw(graph)
+    heights = [node.op.in_shape[0] for node in graph.readers(name) if isinstance(node.op, Windowed)]
+    shape = graph.shapes[name]
+    return heights[0] if heights else shape[0] if len(shape) == MAP_DIMS else 1
+
+
+def _push_bytes(graph: Graph, plan: Plan) -> int:
+    """Of the arena where the input comes row by row: a ring of rows and a counter behind it; 0 where it cannot."""
+    ring = plan.input_rows * int(np.prod(graph.shapes[_last_raw(graph)])) // _input_height(graph)
+    return plan.arena_bytes + -(-ring // ALIGN) * ALIGN + COUNTER_BYTES if ring else 0
+
+
+def _stages(names: Names, layers: list[dict[str, Any]]) -> dict[str, Any]:
+    """What templates/stages.c.j2 needs: functions of the stages, groups that take turns, and the calls of all."""
+    functions, turning, calls = [], [], []
+    for number, group in enumerate(names.plan.groups):
+        code = [StageCode(names, stage, group) for stage in group.stages if stage.steps]
+        functions += [
+            stage_function(names, stage, group)
+            if stage.steps
+            else _whole(names, layers[names.index[stage.name]], stage)
+            for stage in group.stages
+        ]
+        if group.way == "rows":
+            turning.append(_turning(names, group, number))
+            arguments = [p.split()[-1].lstrip("*") for p in turning[-1]["parameters"].split(", ")]
+            calls.append([f"    {turning[-1]['name']}({', '.join(arguments)});"])
+        elif group.way == "channels":
+            inner = [line for c in code for line in _row_loop(names, c, 8)]
+            calls.append([f"    for (size_t c = 0; c < {group.stages[-1].shape[2]}; c++) {{", *inner, "    }"])
+        elif code:
+            calls.append(_row_loop(names, code[0], 4))
+        else:
+            parameters = functions[-1]["parameters"].split(", ")
+            calls.append([f"    {functions[-1]['name']}({', '.join(p.split()[-1].lstrip('*') for p in parameters)});"])
+    push = _push(names, layers) if names.plan.input_rows else None
+    return {
+        "functions": functions,
+        "turns": turning,
+        "push": push,
+        "rest": [line for lines in (calls[1:] if push else calls) for line in lines],
+    }
+
+
+def _row_loop(names: Names, code: StageCode, indent: int) -> list[str]:
+    """Lines that make every row of a stage, one after the other."""
+    arguments = code.arguments(step="y", ring=str(code.stage.height))
+    head = " " * indent + f"for (uint16_t y = 0; y < {code.stage.steps}; y++) {{"
+    return [head, *call(f"run_{names.of[code.stage.name]}", arguments, indent + 4), " " * indent + "}"]
+
+
+def _turning(names: Names, group: Group, number: int) -> dict[str, Any]:
+    reads_input = any(names.input in stage.main.inputs for stage in group.stages)
+    pushed = number == 0 and names.plan.input_rows > 0
+    ring = ["uint16_t x_ring", "uint16_t x_rows"] if pushed else []
+    return {
+        "name": f"turns_{number}",
+        "parameters": ", ".join([*(["const int8_t *x"] if reads_input else []), *ring, "void *arena"]),
+        "offset": names.plan.places[f"(steps) {group.stages[0].name}"].offset // COUNTER_BYTES,
+        "count": len(group.stages),
+        "resumes": pushed,
+        "lines": turns(names, group),
+    }
+
+
+def _whole(names: Names, layer: dict[str, Any], stage: Stage) -> dict[str, Any]:
+    """The function of a stage that one call makes."""
+    node = stage.main
+    found = {"name": f"run_{names.of[stage.name]}", "window": None, "comment": layer["comment"]}
+    if is_sums_to_map(names, node):
+        return {**found, "parameters": "void *arena", "lines": sums_to_map(names, node)}
+    scores = node is names.graph.nodes[-1]
+    output = "scores" if scores else names.place(stage.name, node.op.out_type)
+    types = {n.name: n.op.out_type for n in names.graph.nodes}
+    inputs = ["x" if name == names.input else names.place(name, types[name]) for name in node.inputs]
+    n_out, n_in = (str(int(np.prod(names.graph.shapes[name]))) for name in (stage.name, node.inputs[0]))
+    arguments = [a.format(n_in=n_in, n_out=n_out, **names.tables(node)) for a in node.op.arguments()]
+    parameters = ["int32_t *scores"] * scores + ["const int8_t *x"] * ("x" in inputs)
+    arena = not scores or any(text != "x" for text in inputs)
+    lines = call(node.op.kernel(), [output, *inputs, *arguments], 4)
+    lines += call("HB_TRACE", [str(names.index[node.name]), "0", output, n_out], 4)
+    return {**found, "parameters": ", ".join([*parameters, *(["void *arena"] if arena else [])]), "lines": lines}
+
+
+def _push(names: Names, layers: list[dict[str, Any]]) -> dict[str, Any]:
+    """What hb_<model>_push_row needs: the ring of input rows behind the arena, and the input rule for one row."""
+    graph, plan = names.graph, names.plan
+    rule, height = graph.nodes[0], _input_height(graph)
+    row = int(np.prod(graph.shapes[rule.name])) // height
+    arguments = [argument.format(n_out=row) for argument in rule.op.arguments()]
+    del layers
+    return {
+        "height": height,
+        "row": row,
+        "rows": plan.input_rows,
+        "ring": plan.arena_bytes,
+        "counter": (_push_bytes(graph, plan) - COUNTER_BYTES) // COUNTER_BYTES,
+        "call": "\n".join(call(rule.op.kernel(), ["x", "raw", *arguments], 4)),
+    }
+
+
+def layer_functions(graph: Graph, plan: Plan) -> list[str]:
+    """Names of the functions that make a stage each, in order; none where the forward pass calls kernels alone."""
+    ids = _identifiers(graph)
+    return [f"run_{ids[stage.name]}" for group in plan.groups for stage in group.stages if plan.staged]
 
 
 def _ascii(text: str) -> str:
@@ -190,7 +328,7 @@ def _sizes(graph: Graph, ids: dict[str, str]) -> tuple[dict[str, int], dict[str,
     size_of = {"raw": "SIZE_INPUT"}  # unless a resize gives the input its size
     for node in graph.nodes:
         if node.op.in_place:  # element by element
-            size_of[node.name] = size_of[node.input]
+            size_of[node.name] = size_of[node.inputs[0]]
         else:
             size_of[node.name] = "SIZE_INPUT" if node.op.raw else f"SIZE_{ids[node.name].upper()}"
         sizes[size_of[node.name]] = int(np.prod(graph.shapes[node.name]))
@@ -203,8 +341,10 @@ def _layer(
     """What the templates need of one operation."""
     name = ids[node.name]
     tables = {table.suffix: f"{name}_{table.suffix}" for table in node.op.tables()}
+    shape = graph.shapes[node.name]
+    planes = {"n_pixels": int(np.prod(shape[:-1])), "channels": shape[-1]}
     arguments = [
-        argument.format(n_in=size_of[node.input], n_out=size_of[node.name], **tables)
+        argument.format(n_in=size_of[node.inputs[0]], n_out=size_of[node.name], window="", **planes, **tables)
         for argument in node.op.arguments()
     ]
     place = plan.places.get(node.name)
@@ -217,7 +357,7 @@ def _layer(
         "raw": node.op.raw,
         "type": node.op.out_type,
         "offset": place.offset // ELEMENT_BYTES[node.op.out_type] if place else None,
-        "call": _call(node.op.kernel(), [output, _input_id(node, graph, ids), *arguments]),
+        "call": "\n".join(call(node.op.kernel(), [output, _input_id(node, graph, ids), *arguments], 4)),
         "size": size_of[node.name],
         "tables": [_table(f"{name}_{table.suffix}", table) for table in node.op.tables()],
         "comment": _ascii(f"{node.name}: {node.op.kind}, {node.op.format_name()}"),
@@ -225,18 +365,11 @@ def _layer(
 
 
 def _input_id(node: Node, graph: Graph, ids: dict[str, str]) -> str:
-    if node.input == "raw":
+    if node.inputs == ("raw",):
         return "raw"
     if node.op.raw:
         return "(const uint8_t *)x"
-    return "x" if node.input == _last_raw(graph) else ids[node.input]
-
-
-def _call(function: str, arguments: list[str]) -> str:
-    """A call as one statement, wrapped behind its parenthesis where it is longer than a line."""
-    head = f"    {function}("
-    lines = textwrap.wrap(", ".join(arguments) + ");", 80 - len(head), break_long_words=False, break_on_hyphens=False)
-    return head + f"\n{' ' * len(head)}".join(lines)
+    return "x" if node.inputs[0] == _last_raw(graph) else ids[node.inputs[0]]
 
 
 def _table(name: str, table: Table) -> dict[str, Any]:
@@ -255,7 +388,7 @@ def _head_table(graph: Graph, bounds: Bounds) -> list[str]:
     """The layer table of the head, as aligned lines."""
     rows = [("layer", "op", "shape", "format", "bytes", "range")]
     for node in graph.nodes:
-        shapes = (" x ".join(map(str, graph.shapes[n])) for n in (node.input, node.name))
+        shapes = (" x ".join(map(str, graph.shapes[n])) for n in (node.inputs[0], node.name))
         interval = bounds[node.name]
         rows.append(
             (

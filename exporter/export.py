@@ -47,7 +47,7 @@ class Exported:
     @cached_property
     def library(self) -> HostLibrary:
         """The C, compiled for this machine at first use."""
-        return HostLibrary(self.graph, self.plan.arena_bytes, self.folder / "c")
+        return HostLibrary(self.graph, self.plan, self.folder / "c")
 
     def scores(self, x: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
         """Scores of raw samples by the compiled C.  # (n, *shape) -> (n, n_scores)"""
@@ -65,7 +65,7 @@ class Exported:
         return compare(
             self.graph,
             self.library,
-            lambda chunk: lower.tapped_run(self.model, taps, chunk),
+            lambda chunk: lower.tapped_run(self.model, taps, chunk, self.graph.shapes),
             _as_array(x),
             labels=labels,
             random=random,
@@ -84,7 +84,7 @@ def _as_array(x: npt.ArrayLike) -> npt.NDArray[np.integer]:
 
 
 def prepare(
-    model: nn.Module, name: str = "model", labels: tuple[str, ...] = ()
+    model: nn.Module, name: str = "model", labels: tuple[str, ...] = (), plan: str = "auto"
 ) -> tuple[Graph, dict[str, lower.Tap], Bounds, Plan]:
     """The integer graph of a model, where PyTorch computes its tensors, its bounds and its memory plan.
 
@@ -94,7 +94,7 @@ def prepare(
     graph, taps = lower.lower(model, check_name(name), labels)
     bounds = find_bounds(graph)
     model.train(was_training)
-    return graph, taps, bounds, make_plan(graph)
+    return graph, taps, bounds, make_plan(graph, plan)
 
 
 def export(
@@ -103,6 +103,7 @@ def export(
     *,
     out: str | Path | None = None,
     labels: tuple[str, ...] = (),
+    plan: str = "auto",
     provenance: Provenance | None = None,
 ) -> Exported:
     """Export a model of supported layers: graph.json, bounds.json, plan.json and c/ in `out`.
@@ -111,20 +112,21 @@ def export(
     name    C identifier, part of every generated name
     out     folder, made if missing; a temporary one that lives as long as the result by default
     labels  names of the classes, for comments
+    plan    how the stages of maps run: "auto" takes the least memory, or one of "layer", "rows" and "channels"
 
     HalfbyteError where a layer cannot be exported or could overflow; nothing is written then.
     """
-    graph, taps, bounds, plan = prepare(model.eval(), name, labels)
-    sources = generate(graph, bounds, plan, provenance or Provenance())
+    graph, taps, bounds, made = prepare(model.eval(), name, labels, plan)
+    sources = generate(graph, bounds, made, provenance or Provenance())
     folder = Path(tempfile.mkdtemp(prefix="halfbyte-") if out is None else out)
     write_text(folder / "graph.json", graph.to_json())
     write_text(folder / "bounds.json", bounds_module.to_json(graph, bounds))
-    write_text(folder / "plan.json", plan.to_json(graph))
+    write_text(folder / "plan.json", made.to_json(graph))
     for file, text in sources.items():
         write_text(folder / "c" / file, text)
     for stale in kernel_files() - sources.keys():  # of an earlier export
         (folder / "c" / stale).unlink(missing_ok=True)
-    exported = Exported(model, graph, taps, bounds, plan, folder)
+    exported = Exported(model, graph, taps, bounds, made, folder)
     if out is None:
         weakref.finalize(exported, shutil.rmtree, folder, ignore_errors=True)
     return exported

@@ -21,18 +21,33 @@ if TYPE_CHECKING:
 class Node:
     """An operation with its place in the graph.
 
-    name   of the tensor it makes: the module's path, with the operation behind a dot where a module makes several
-    input  name of the tensor it reads; "raw" is what enters the network
+    name    of the tensor it makes: the module's path, with the operation behind a dot where a module makes several
+    inputs  names of the tensors it reads; "raw" is what enters the network
     """
 
     name: str
     op: Op
-    input: str
+    inputs: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Name, input (a list where there are several) and operation."""
+        return {
+            "name": self.name,
+            "input": self.inputs[0] if len(self.inputs) == 1 else self.inputs,
+            **self.op.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Node:
+        """Inverse of `to_json`."""
+        inputs = record["input"]
+        inputs = (inputs,) if isinstance(inputs, str) else tuple(inputs)
+        return cls(record["name"], OPS[record["op"]].from_json(record), inputs)
 
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A network as integers.
+    """A network as integers. Feature maps are (height, width, channels).
 
     name    C identifier
     dtype   of the raw values: uint8, int8 or int16
@@ -52,7 +67,7 @@ class Graph:
         """Shape of every tensor, by name."""
         shapes = {"raw": self.shape}
         for node in self.nodes:
-            shapes[node.name] = node.op.out_shape(shapes[node.input])
+            shapes[node.name] = node.op.out_shape(*(shapes[name] for name in node.inputs))
         return shapes
 
     @property
@@ -67,7 +82,11 @@ class Graph:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _records(self) -> list[dict[str, Any]]:
-        return [{"name": node.name, "input": node.input, **node.op.to_json()} for node in self.nodes]
+        return [node.to_json() for node in self.nodes]
+
+    def readers(self, name: str) -> list[Node]:
+        """The operations that read a tensor."""
+        return [node for node in self.nodes if name in node.inputs]
 
     def to_json(self) -> str:
         """One operation to a line, readable and stable to the byte."""
@@ -90,7 +109,7 @@ def read_graph(path: Path) -> Graph:
         record = json.loads(path.read_text(encoding="utf-8"))
         if record["spec"] != SPEC_VERSION:
             raise HalfbyteError(f"{path}: written for spec version {record['spec']}, this is {SPEC_VERSION}; {again}")
-        nodes = tuple(Node(n["name"], OPS[n["op"]].from_json(n), n["input"]) for n in record["nodes"])
+        nodes = tuple(map(Node.from_json, record["nodes"]))
         graph = Graph(record["name"], record["dtype"], tuple(record["shape"]), nodes, tuple(record["labels"]))
         digest, found = record["digest"], graph.digest
     except HalfbyteError:

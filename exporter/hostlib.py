@@ -18,12 +18,14 @@ import cffi
 import numpy as np
 
 from exporter.codegen import generate_host
+from exporter.plan import in_graph_order, made_order
 from training.errors import HalfbyteError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from exporter.graph import Graph
+    from exporter.plan import Plan
 
 STRICT = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wmissing-prototypes")
 NUMPY_TYPES = {"uint8_t": np.uint8, "int8_t": np.int8, "int32_t": np.int32}
@@ -41,14 +43,14 @@ def find_compiler() -> list[str]:
     raise HalfbyteError("no C compiler found: install gcc or clang, set CC, or: pip install 'halfbyte[firmware]'")
 
 
-def trace_dtype(graph: Graph) -> np.dtype[Any]:
-    """A record of every tensor of one sample, in the order of the graph; int32 tensors are aligned."""
+def trace_dtype(graph: Graph, plan: Plan) -> np.dtype[Any]:
+    """A record of every tensor of one sample, each in the order in which it is made; int32 tensors are aligned."""
     names, formats, offsets, offset = [], [], [], 0
     for node in graph.nodes:
         element = np.dtype(NUMPY_TYPES[node.op.out_type])
         offset = -(-offset // element.itemsize) * element.itemsize
         names.append(node.name)
-        formats.append((element, graph.shapes[node.name]))
+        formats.append((element, tuple(graph.shapes[node.name][axis] for axis in made_order(graph, plan, node))))
         offsets.append(offset)
         offset += element.itemsize * int(np.prod(graph.shapes[node.name]))
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": -(-offset // 4) * 4})
@@ -56,23 +58,28 @@ def trace_dtype(graph: Graph) -> np.dtype[Any]:
 
 @dataclass(frozen=True, eq=False)
 class HostRun:
-    """What the C made of n samples: scores (n, n_scores) and classes (n,) int32, and a record of every tensor (n,)."""
+    """What the C made of n samples: scores (n, n_scores), classes (n,), and with `trace` every tensor by its name.
+
+    pushed  the scores again, of an input that came row by row; None where the network cannot take it so
+    """
 
     scores: npt.NDArray[np.int32]
     classes: npt.NDArray[np.int32]
-    trace: npt.NDArray[Any] | None
+    tensors: dict[str, npt.NDArray[np.integer]]
+    pushed: npt.NDArray[np.int32] | None
 
 
 class HostLibrary:
     """The compiled network. `folder` holds the files that `generate` made; they are compiled as they lie there."""
 
-    def __init__(self, graph: Graph, arena_bytes: int, folder: Path, flags: tuple[str, ...] = ("-O2",)) -> None:
-        self.graph = graph
-        self.trace = trace_dtype(graph)
+    def __init__(self, graph: Graph, plan: Plan, folder: Path, flags: tuple[str, ...] = ("-O2",)) -> None:
+        self.graph, self.plan = graph, plan
+        self.trace = trace_dtype(graph, plan)
         with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
-            library = _compile(generate_host(graph, arena_bytes, self.trace), folder, Path(scratch), flags)
+            library = _compile(generate_host(graph, plan, self.trace), folder, Path(scratch), flags)
             self._ffi = cffi.FFI()
             self._ffi.cdef("void hb_host_batch(int32_t *, int32_t *, uint8_t *, const void *, size_t);")
+            self._ffi.cdef("int hb_host_pushes(int32_t *, const void *, size_t);")
             try:
                 self._library = self._ffi.dlopen(str(library))
             except OSError:
@@ -92,7 +99,17 @@ class HostLibrary:
             self._ffi.cast("void *", raw.ctypes.data),
             len(raw),
         )
-        return HostRun(scores, classes, record)
+        return HostRun(scores, classes, self._tensors(record), self._pushed(raw) if trace else None)
+
+    def _tensors(self, record: npt.NDArray[Any] | None) -> dict[str, npt.NDArray[np.integer]]:
+        if record is None:
+            return {}
+        return {node.name: in_graph_order(self.graph, self.plan, node, record[node.name]) for node in self.graph.nodes}
+
+    def _pushed(self, raw: npt.NDArray[np.integer]) -> npt.NDArray[np.int32] | None:
+        scores = np.empty((len(raw), *self.graph.shapes[self.graph.nodes[-1].name]), np.int32)
+        pointers = self._ffi.cast("int32_t *", scores.ctypes.data), self._ffi.cast("void *", raw.ctypes.data)
+        return scores if self._library.hb_host_pushes(*pointers, len(raw)) else None
 
     def checked(self, raw: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
         """The samples as the C takes them; HalfbyteError where shape or type do not fit."""

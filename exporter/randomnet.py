@@ -22,15 +22,17 @@ NAMES = ("x", "scores", "arena", "max", "int", "FC", "fc", "fc_w", "1", "hidden 
 
 
 @dataclass
-class _Dice:
+class Dice:
     """Random choices; the same for the same seed on every machine."""
 
     rng: np.random.Generator
 
     def one_of(self, *values: Any) -> Any:  # noqa: ANN401 (whatever goes in)
+        """One of the values."""
         return values[int(self.rng.integers(len(values)))]
 
     def chance(self, probability: float) -> bool:
+        """True as often as that."""
         return bool(self.rng.random() < probability)
 
     def width(self) -> int:
@@ -54,23 +56,28 @@ def random_network(seed: int) -> nn.Module:
 
     The global random state is left as it was.
     """
-    dice = _Dice(np.random.default_rng(seed))
+    dice = Dice(np.random.default_rng(seed))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = _build(dice)
-        if dice.chance(0.5):
-            _train_a_step(model)
-        else:
-            _randomize(model, dice)
+        finish(model, dice)
     return model.eval()
 
 
-def _build(dice: _Dice) -> nn.Sequential:
+def finish(model: nn.Sequential, dice: Dice) -> None:
+    """Train it for a step, or give it weights and statistics of all sizes."""
+    if dice.chance(0.5):
+        _train_a_step(model)
+    else:
+        _randomize(model, dice)
+
+
+def _build(dice: Dice) -> nn.Sequential:
     first = _input(dice)
     layers: OrderedDict[str, nn.Module] = OrderedDict({"input": first, "flatten": nn.Flatten()})
     width, in_max, scaled = int(np.prod(first.out_shape)), 127, True
     for index in range(int(dice.rng.integers(MAX_DEPTH))):
-        options = _hidden_options(dice)
+        options = hidden_options(dice)
         scaled &= options["requant"] != "maxshift"
         out = dice.width()
         name = dice.one_of(f"fc{index}", *NAMES)
@@ -79,31 +86,39 @@ def _build(dice: _Dice) -> nn.Sequential:
             layers[f"nothing{index}"] = dice.one_of(nn.Identity(), nn.Dropout(0.5), nn.Sequential(nn.Flatten()))
         width, in_max = out, dice.one_of(127, activation_range(options["bits"], signed=options["signed"])[1])
     bias = scaled and dice.chance(0.5)
-    layers["last"] = BitLinear(width, dice.width(), requant=None, bias=bias, in_max=in_max, **_weight_options(dice))
+    layers["last"] = BitLinear(width, dice.width(), requant=None, bias=bias, in_max=in_max, **weight_options(dice))
     return nn.Sequential(layers)
 
 
-def _input(dice: _Dice) -> Input:
+def input_options(dice: Dice) -> dict[str, Any]:
+    """Type, sign and scale of an input rule."""
     dtype = dice.one_of(*RAW_TYPES)
     options: dict[str, Any] = {"dtype": dtype, "signed": dice.one_of(*SIGNED)}
     if dice.chance(0.7):
         options["shift"] = int(dice.rng.integers(16 if dtype == "int16" else 5))
         options["offset"] = dice.one_of(0, -32768, 32767, *map(int, dice.rng.integers(-300, 300, 3)))
-    if dtype == "uint8" and dice.chance(0.4):
+    return options
+
+
+def _input(dice: Dice) -> Input:
+    options = input_options(dice)
+    if options["dtype"] == "uint8" and dice.chance(0.4):
         height, width, *resize = map(int, dice.rng.integers(1, 18, 4))
         return Input((height, width), resize=(resize[0], resize[1]), **options)
     return Input(dice.one_of((dice.width(),), (dice.one_of(1, 2, 3), dice.one_of(1, 4, 9))), **options)
 
 
-def _weight_options(dice: _Dice) -> dict[str, Any]:
+def weight_options(dice: Dice) -> dict[str, Any]:
+    """Format and clipping of a layer."""
     clip = dice.one_of("octav", "proportional", "learned")
     return {"format": dice.one_of(*FORMATS), "clip": clip, "center": dice.chance(0.2)}
 
 
-def _hidden_options(dice: _Dice) -> dict[str, Any]:
-    kind = dice.one_of(*REQUANTS)
+def hidden_options(dice: Dice, kinds: tuple[str, ...] = tuple(REQUANTS)) -> dict[str, Any]:
+    """Options of a layer that is not the last, with one of these requantizers."""
+    kind = dice.one_of(*kinds)
     return {
-        **_weight_options(dice),
+        **weight_options(dice),
         "requant": kind,
         "norm": dice.one_of(*REQUANTS[kind].deploys),
         "scale": dice.one_of("tensor", "channel") if REQUANTS[kind].per_channel_scale else "tensor",
@@ -124,7 +139,7 @@ def _train_a_step(model: nn.Sequential) -> None:
 
 
 @torch.no_grad()
-def _randomize(model: nn.Module, dice: _Dice) -> None:
+def _randomize(model: nn.Module, dice: Dice) -> None:
     """Weights of one of several distributions, statistics of all sizes that 32 bits can hold."""
     for layer in model.modules():
         if isinstance(layer, BitLayer):
@@ -138,7 +153,7 @@ def _randomize(model: nn.Module, dice: _Dice) -> None:
                 _randomize_mulshift(layer, layer.requant, dice)
 
 
-def _weights(dice: _Dice, shape: tuple[int, ...]) -> torch.Tensor:
+def _weights(dice: Dice, shape: tuple[int, ...]) -> torch.Tensor:
     w = torch.as_tensor(dice.rng.standard_normal(shape))
     kind = dice.one_of("normal", "heavy", "sparse", "constant", "zero", "tiny", "large")
     return {
@@ -152,7 +167,7 @@ def _weights(dice: _Dice, shape: tuple[int, ...]) -> torch.Tensor:
     }[kind]
 
 
-def _randomize_mulshift(layer: BitLayer, requant: MulShift, dice: _Dice) -> None:
+def _randomize_mulshift(layer: BitLayer, requant: MulShift, dice: Dice) -> None:
     typical = layer.typical_sum()
     channels = layer.out_channels
     requant.gamma.copy_(dice.spread(channels, -12, 3))

@@ -17,6 +17,6 @@ def run(graph: Graph, raw: npt.NDArray[np.integer]) -> dict[str, npt.NDArray[np.
     """Every tensor of the network for a batch of raw samples.  # (n, *shape) -> name: (n, *its shape)"""
     tensors = {"raw": np.asarray(raw, np.int64).reshape(len(raw), *graph.shape)}
     for node in graph.nodes:
-        tensors[node.name] = node.op.reference(tensors[node.input])
+        tensors[node.name] = node.op.reference(*(tensors[name] for name in node.inputs))
     del tensors["raw"]
     return tensors

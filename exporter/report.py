@@ -36,7 +36,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "weights": sum(layer["weights"] for layer in layers),
         "weight_bytes": graph.weight_bytes,
         "arena_bytes": plan.arena_bytes,
-        "input_bytes": int(np.prod(next(graph.shapes[n.input] for n in graph.nodes if not n.op.raw))),
+        "input_bytes": int(np.prod(next(graph.shapes[n.inputs[0]] for n in graph.nodes if not n.op.raw))),
         "epoch": run.metadata["epoch"],
         "validation_accuracy": run.metadata["validation_accuracy"],
         "verified": _verified(folder, graph.digest),

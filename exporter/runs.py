@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from exporter.codegen import Provenance, check_name, generate
 from exporter.export import Exported, export, prepare
 from exporter.graph import read_graph
+from exporter.plan import read_plan
 from training import checkpoint, data, models
 from training.errors import HalfbyteError
 from training.files import write_text
@@ -68,11 +69,12 @@ def load_run(folder: str | Path) -> Run:
     return Run(folder, model.eval(), recipe, metadata)
 
 
-def export_run(folder: str | Path) -> Exported:
-    """Export a run into its own folder."""
+def export_run(folder: str | Path, plan: str = "auto") -> Exported:
+    """Export a run into its own folder, with a plan of that kind."""
     run = load_run(folder)
     graph, *_ = prepare(run.model, run.name)
-    return export(run.model, run.name, out=run.folder, labels=run.labels, provenance=_provenance(run, graph.digest))
+    provenance = _provenance(run, graph.digest)
+    return export(run.model, run.name, out=run.folder, labels=run.labels, plan=plan, provenance=provenance)
 
 
 def load(folder: str | Path) -> Exported:
@@ -85,14 +87,14 @@ def load(folder: str | Path) -> Exported:
 
 def _load(run: Run) -> Exported:
     written = read_graph(run.folder / "graph.json")
-    graph, taps, bounds, plan = prepare(run.model, run.name, run.labels)
+    graph, taps, bounds, _ = prepare(run.model, run.name, run.labels)
     again = f"export it again with: halfbyte export {run.folder}"
     if written.digest != graph.digest:
         raise HalfbyteError(f"{run.folder}/graph.json is not of this checkpoint; {again}")
     source = run.folder / "c" / f"{run.name}.c"
     if not source.is_file():
         raise HalfbyteError(f"{source} does not exist; {again}")
-    return Exported(run.model, graph, taps, bounds, plan, run.folder)
+    return Exported(run.model, graph, taps, bounds, read_plan(run.folder / "plan.json", graph), run.folder)
 
 
 def verify_run(

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     Tensors = dict[str, npt.NDArray[np.int64]]
     TorchRun = Callable[[npt.NDArray[np.integer]], Tensors]
 
-RETURNED, CLASS = "(scores)", "(class)"  # what a caller of the C sees; no module can be called so
+RETURNED, PUSHED, CLASS = (
+    "(scores)",
+    "(scores by rows)",
+    "(class)",
+)  # what a caller of the C sees; no module can be called so
 CHUNK = 2000  # samples at a time, to bound memory
 
 
@@ -108,20 +112,21 @@ def compare(
     """
     samples = library.checked(samples)
     last = graph.nodes[-1].name
-    counts = dict.fromkeys([*(node.name for node in graph.nodes), RETURNED, CLASS], 0)
+    counts = dict.fromkeys([*(node.name for node in graph.nodes), RETURNED, PUSHED, CLASS], 0)
     first: Mismatch | None = None
     correct = 0
     made_up = random_samples(graph, random)
     for start, chunk in _chunks(samples, made_up):
         expected = reference.run(graph, chunk)
         by_c, by_torch = library.run(chunk, trace=True), torch_run(chunk)
-        assert by_c.trace is not None
-        traced = {node.name: by_c.trace[node.name] for node in graph.nodes}
+        pushed = by_c.scores if by_c.pushed is None else by_c.pushed
+        scores = by_torch[last]
         actual = {
-            "C": {**traced, RETURNED: by_c.scores, CLASS: by_c.classes},
-            "PyTorch": {**by_torch, RETURNED: by_torch[last], CLASS: by_torch[last].argmax(axis=1)},
+            "C": {**by_c.tensors, RETURNED: by_c.scores, PUSHED: pushed, CLASS: by_c.classes},
+            "PyTorch": {**by_torch, RETURNED: scores, PUSHED: scores, CLASS: scores.argmax(axis=1)},
         }
-        expected |= {RETURNED: expected[last], CLASS: expected[last].argmax(axis=1)[:, None]}
+        scores = expected[last]
+        expected |= {RETURNED: scores, PUSHED: scores, CLASS: scores.argmax(axis=1)[:, None]}
         found = _differences(expected, actual, counts, start)
         first = first or found
         if labels is not None and start < len(samples):
@@ -138,10 +143,10 @@ def compare(
         )
         for node in graph.nodes
     )
-    layers += (
-        LayerReport(RETURNED, "run", "-", graph.shapes[last], 0, counts[RETURNED]),
-        LayerReport(CLASS, "argmax", "-", (1,), 0, counts[CLASS]),
-    )
+    layers += (LayerReport(RETURNED, "run", "-", graph.shapes[last], 0, counts[RETURNED]),)
+    if library.plan.input_rows:
+        layers += (LayerReport(PUSHED, "push_row", "-", graph.shapes[last], 0, counts[PUSHED]),)
+    layers += (LayerReport(CLASS, "argmax", "-", (1,), 0, counts[CLASS]),)
     mismatches = sum(counts.values())
     return Report(
         graph.name, graph.digest, len(samples), random, mismatches, accuracy, graph.weight_bytes, layers, first

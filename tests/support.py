@@ -53,7 +53,7 @@ def needs_gcc(chip: Chip) -> None:
 
 def compile_with(exported: Exported, *flags: str) -> None:
     """Let the C of an export be compiled as it now lies in its folder, with these flags."""
-    library = HostLibrary(exported.graph, exported.plan.arena_bytes, exported.folder / "c", flags)
+    library = HostLibrary(exported.graph, exported.plan, exported.folder / "c", flags)
     exported.__dict__["library"] = library
 
 

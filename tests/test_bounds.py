@@ -24,10 +24,10 @@ from training.errors import HalfbyteError
 
 
 def chain(*ops, shape: tuple[int, ...], dtype: str = "int8") -> Graph:
-    rule = Node("input", InputShift(dtype, 0, 0, -127, 127), "raw")
+    rule = Node("input", InputShift(dtype, 0, 0, -127, 127), ("raw",))
     nodes = [rule]
     for index, op in enumerate(ops):
-        nodes.append(Node(f"layer{index}.{op.kind}", op, nodes[-1].name))
+        nodes.append(Node(f"layer{index}.{op.kind}", op, (nodes[-1].name,)))
     return Graph("net", dtype, shape, tuple(nodes))
 
 

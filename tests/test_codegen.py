@@ -62,7 +62,7 @@ def tiny() -> Graph:
         AddBias(np.asarray([1000, -1])),
     ]
     names = ["input", "fc1", "fc1.shift", "fc2", "fc2.mulshift", "out", "out.add_bias"]
-    nodes = [Node(name, op, before) for name, op, before in zip(names, ops, ["raw", *names[:-1]], strict=True)]
+    nodes = [Node(name, op, (before,)) for name, op, before in zip(names, ops, ["raw", *names[:-1]], strict=True)]
     return Graph("tiny", "uint8", (5,), tuple(nodes), ("no", "yes"))
 
 

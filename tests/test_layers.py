@@ -86,7 +86,7 @@ def test_a_requantizer_follows_the_slope_of_its_real_function(kind: str):
 
 def exactly_reference(model: nn.Module, x: np.ndarray) -> None:
     graph, taps = lower(model, "net")
-    expected, found = reference.run(graph, x), tapped_run(model, taps, x)
+    expected, found = reference.run(graph, x), tapped_run(model, taps, x, graph.shapes)
     for name, tensor in expected.items():
         assert np.array_equal(found[name], tensor), name
 

@@ -14,7 +14,7 @@ from torch import nn
 from exporter.export import export
 from exporter.lower import lower
 from training.errors import HalfbyteError
-from training.layers import BitConv2d, BitLinear, Input
+from training.layers import BitLinear, Input
 
 
 def hidden(n_in: int = 8, n_out: int = 5, **options) -> BitLinear:
@@ -101,21 +101,17 @@ def test_export_puts_a_model_and_every_part_of_it_into_eval():
     ("module", "instead"),
     [
         (nn.Linear(5, 5), "use hb.BitLinear"),
-        (nn.ReLU(), "already max"),
+        (nn.Conv2d(1, 1, 1), "use hb.BitConv2d"),
         (nn.BatchNorm1d(5), "norm='batch'"),
         (nn.LayerNorm(5), "norm='rms'"),
         (nn.Softmax(1), "the class is the largest score"),
-        (nn.Sigmoid(), "supported: Input, BitLinear"),
+        (nn.Sigmoid(), 'use hb.Activation("sigmoid"'),
+        (nn.Bilinear(5, 5, 5), "supported: hb.Input, hb.BitLinear"),
     ],
 )
 def test_an_unsupported_module_is_refused_with_its_path_and_what_to_use(module, instead):
     model = named(input=Input((8,)), body=named(fc1=hidden(), odd=module), last=scores())
     refused(model, rf"^body\.odd: {type(module).__name__} cannot be exported.*{re.escape(instead)}")
-
-
-def test_a_convolution_is_refused_with_its_path():
-    model = named(input=Input((1, 4, 4)), conv=BitConv2d(1, 2, 3), flatten=nn.Flatten(), last=scores(8))
-    refused(model, "^conv: BitConv2d trains but cannot be exported yet")
 
 
 def test_a_subclass_that_may_compute_something_else_is_refused():
@@ -242,9 +238,9 @@ class Condition(Twice):
     ("model", "message"),
     [
         (Twice(), "^fc: used twice in forward"),
-        (Branch(), "^out: takes rule; only chains of layers can be exported"),
-        (Residual(), "only chains of layers can be exported"),
-        (Function(), "'relu' cannot be exported; supported are Input, BitLinear"),
+        (Branch(), "^fc.maxshift: nobody takes what it makes; remove it from forward"),
+        (Residual(), "'add' cannot be exported; use hb.Add()"),
+        (Function(), r"'relu' cannot be exported; use nn.ReLU\(\)"),
         (TwoTensors(), "^TwoTensors: forward\\(\\) must take one tensor"),
         (Pair(), "^Pair: forward\\(\\) must return the scores alone"),
         (Condition(), "^Condition: forward\\(\\) cannot be traced"),

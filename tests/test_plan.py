@@ -23,17 +23,17 @@ def check(graph, plan) -> None:
     inner = [node for node in graph.nodes[:-1] if not node.op.raw]
     assert set(plan.places) == {node.name for node in inner}
     nodes = {node.name: node for node in graph.nodes}
-    order = {node.name: index for index, node in enumerate(graph.nodes)}
+    order = {node.name: index for index, node in enumerate(node for node in graph.nodes if not node.op.raw)}
     for name, place in plan.places.items():
         assert place.size == np.prod(graph.shapes[name]) * ELEMENT_BYTES[nodes[name].op.out_type]
         assert place.offset % 4 == 0
         assert 0 <= place.offset <= place.end <= plan.arena_bytes
         assert place.first == order[name]
-        assert place.last == max(order[reader.name] for reader in graph.nodes if reader.input == name)
+        assert place.last == max(order[reader.name] for reader in graph.readers(name))
     for (early, a), (late, b) in combinations(plan.places.items(), 2):
         alive_together = a.first <= b.last and b.first <= a.last
         if alive_together and a.overlaps(b):
-            assert nodes[late].input == early
+            assert nodes[late].inputs == (early,)
             assert a.last == b.first
             assert nodes[late].op.kind in {"maxshift", "shift", "mulshift"}
             assert b.offset <= a.offset

@@ -85,7 +85,7 @@ flags = ("-O1", "-g", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-
 for folder in map(Path, sys.argv[1:]):
     graph = read_graph(folder / "graph.json")
     samples = np.load(folder / "samples.npy")
-    record = HostLibrary(graph, make_plan(graph).arena_bytes, folder / "c", flags).run(samples, trace=True).trace
+    record = HostLibrary(graph, make_plan(graph), folder / "c", flags).run(samples, trace=True).tensors
     for name, tensor in reference.run(graph, samples).items():
         assert np.array_equal(record[name], tensor), name
 print("clean", len(sys.argv) - 1)

@@ -12,7 +12,9 @@ from exporter import reference
 from exporter.chips import protocol
 from exporter.chips.image import Image, Options, build
 from exporter.chips.machine import EmulationError, Marks, mean, start
+from exporter.codegen import layer_functions
 from exporter.hostlib import NUMPY_TYPES
+from exporter.plan import in_graph_order
 from exporter.verify import Mismatch
 from training.errors import HalfbyteError
 
@@ -100,7 +102,7 @@ def emulate(
     machine, text, scores = run_images(image, images)
     first = _compare({graph.nodes[-1].name: scores}, expected, counts, f"{chip.name}'s image")
     progress(f"comparing every layer of {len(images)} images")
-    traced = _trace(start(twin.chip, twin.elf, poison=POISONS[1]), graph, images)
+    traced = _trace(start(twin.chip, twin.elf, poison=POISONS[1]), twin, images)
     first = _compare(traced, expected, counts, chip.name) or first
     if machine.stack > image.sizes.stack:
         raise EmulationError(
@@ -112,7 +114,7 @@ def emulate(
 
 def run_images(image: Image, images: npt.NDArray[np.integer]) -> tuple[Machine, tuple[str, ...], npt.NDArray[np.int32]]:
     """The machine that ran these raw images with what it counted, what the app printed before, and the scores."""
-    machine = start(image.chip, image.elf, _marks(image.graph), POISONS[0])
+    machine = start(image.chip, image.elf, _marks(image), POISONS[0])
     text = _greeting(machine, image)
     machine.forget()
     return machine, text, _scores(machine, image.graph, images)
@@ -151,6 +153,8 @@ def _report(
     instructions: dict[str, int] = {}
     for counted, raw in ((run, False), (rule, True)):
         names = [node.name for node in graph.nodes if node.op.raw == raw]
+        if not raw and image.plan.staged:
+            names = [stage.main.name for group in image.plan.groups for stage in group.stages]
         instructions |= dict(zip(names, counted.layers, strict=True)) if counted.layers is not None else {}
     layers = tuple(
         LayerCount(
@@ -192,10 +196,14 @@ def _roomy(chip: Chip, options: Options) -> Chip:
     return chip.model_copy(update={"memory": memory})
 
 
-def _marks(graph: Graph) -> Marks:
+def _marks(image: Image) -> Marks:
+    graph = image.graph
     raw = [node.op.raw for node in graph.nodes]
-    kernels = frozenset(node.op.kernel() for node in graph.nodes)
-    return Marks(f"hb_{graph.name}_run", f"hb_{graph.name}_input", kernels, raw.count(False), raw.count(True))
+    stages = layer_functions(graph, image.plan)
+    layers = dict.fromkeys((node.op.kernel() for node in graph.nodes), 0)
+    layers |= {name: number for number, name in enumerate(stages, 1)}
+    n_run = len(stages) or raw.count(False)
+    return Marks(f"hb_{graph.name}_run", f"hb_{graph.name}_input", layers, n_run, raw.count(True))
 
 
 def _greeting(machine: Machine, image: Image) -> tuple[str, ...]:
@@ -233,10 +241,9 @@ def _scores(machine: Machine, graph: Graph, images: npt.NDArray[np.integer]) -> 
     return np.array(rows, np.int32).reshape(len(images), n)
 
 
-def _trace(
-    machine: Machine, graph: Graph, images: npt.NDArray[np.integer]
-) -> dict[str, npt.NDArray[np.integer]]:  # fmt: skip
+def _trace(machine: Machine, twin: Image, images: npt.NDArray[np.integer]) -> dict[str, npt.NDArray[np.integer]]:
     """Every tensor of every image, as the traced twin computes them."""
+    graph, plan = twin.graph, twin.plan
     sizes = [
         np.dtype(NUMPY_TYPES[n.op.out_type]).itemsize * int(np.prod(graph.shapes[n.name])) for n in graph.nodes
     ]  # fmt: skip
@@ -254,7 +261,9 @@ def _trace(
         _ask(machine, protocol.RUN, protocol.sample(x, graph.dtype))
         rows.append(seen)
     return {
-        node.name: np.array([np.frombuffer(row[i], NUMPY_TYPES[node.op.out_type]) for row in rows])
+        node.name: in_graph_order(
+            graph, plan, node, np.array([np.frombuffer(row[i], NUMPY_TYPES[node.op.out_type]) for row in rows])
+        )
         for i, node in enumerate(graph.nodes)
     }
 

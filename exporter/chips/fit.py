@@ -219,7 +219,7 @@ def _density(graph: Graph, x: npt.NDArray[np.integer]) -> float:
             outputs = int(np.prod(graph.shapes[node.name]))
             count = node.op.tables()[0].count // graph.shapes[node.name][0] * outputs
             products += count
-            nonzero += count * np.count_nonzero(tensors[node.input]) / tensors[node.input].size
+            nonzero += count * np.count_nonzero(tensors[node.inputs[0]]) / tensors[node.inputs[0]].size
     return round(float(nonzero / products), 3)
 
 

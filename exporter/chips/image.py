@@ -23,6 +23,7 @@ from exporter.chips.wasm import read_wasm
 from exporter.codegen import _table, templates
 from exporter.graph import Graph, read_graph
 from exporter.ops import Table
+from exporter.plan import Plan, read_plan
 from training.errors import HalfbyteError
 from training.files import replacing
 
@@ -93,6 +94,7 @@ class Image:
 
     chip: Chip
     graph: Graph
+    plan: Plan
     options: Options
     elf: Elf
     sizes: Sizes
@@ -141,7 +143,8 @@ def link_image(folder: Path, chip: Chip, images: npt.NDArray[np.integer], option
     if refused:
         what = refused.code.to_bytes(refused.length, "little").hex()
         raise HalfbyteError(f"{chip.name} cannot run {what} at {elf.where(refused.address)}: {refused.why}")
-    return Image(chip, graph, options, elf, _measure(elf, chip, graph, min(options.samples, len(images))))
+    plan = read_plan(folder / "plan.json", graph)
+    return Image(chip, graph, plan, options, elf, _measure(elf, chip, graph, min(options.samples, len(images))))
 
 
 def _check_options(chip: Chip, options: Options) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from exporter.chips.isa import ISAS, instructions
-from exporter.chips.watch import IS_CODE, IS_INPUT, IS_KERNEL, IS_POLL, IS_RUN
+from exporter.chips.watch import IS_CODE, IS_INPUT, IS_LAYER, IS_POLL, IS_RUN
 from training.errors import HalfbyteError
 
 if TYPE_CHECKING:
@@ -54,11 +54,15 @@ def mean(total: int | None, calls: int) -> int | None:
 
 @dataclass(frozen=True)
 class Marks:
-    """Functions to count, by name: the forward pass, the input rule, the kernels; operations in each of the two."""
+    """Functions to count, by name: the forward pass, the input rule, and those that begin a layer of either.
+
+    layers         name -> number of the layer from 1, or 0: whichever comes next
+    n_run, n_input  layers in each of the two
+    """
 
     run: str
     input: str
-    kernels: frozenset[str]
+    layers: dict[str, int]
     n_run: int
     n_input: int
 
@@ -129,15 +133,19 @@ def code_slots(chip: Chip, elf: Elf) -> Slots:
     return Slots(tuple(ranges))
 
 
-def mark_code(chip: Chip, elf: Elf, slots: Slots, marks: Marks | None) -> np.ndarray[Any, np.dtype[np.uint8]]:
+LAYER = 8  # bits in front of the number of a layer in a mark
+
+
+def mark_code(chip: Chip, elf: Elf, slots: Slots, marks: Marks | None) -> np.ndarray[Any, np.dtype[np.uint16]]:
     """Marks of every halfword of code: where instructions and the functions that are counted begin."""
-    table = np.zeros(slots.count, np.uint8)
+    table = np.zeros(slots.count, np.uint16)
     for begin, code in elf.code():
         for address, _, _ in instructions(ISAS[chip.isa], begin, code):
             table[slots.of(address)] |= IS_CODE
     names = {"hb_port_read": IS_POLL}
     if marks:
-        names |= {marks.run: IS_RUN, marks.input: IS_INPUT, **dict.fromkeys(marks.kernels, IS_KERNEL)}
+        names |= {name: IS_LAYER | number << LAYER for name, number in marks.layers.items()}
+        names |= {marks.run: IS_RUN, marks.input: IS_INPUT}
     for function in elf.functions:
         table[slots.of(function.address)] |= names.get(function.name, 0)
     return table
@@ -146,7 +154,7 @@ def mark_code(chip: Chip, elf: Elf, slots: Slots, marks: Marks | None) -> np.nda
 def by_function(
     elf: Elf,
     executions: np.ndarray[Any, np.dtype[np.int64]],
-    table: np.ndarray[Any, np.dtype[np.uint8]],
+    table: np.ndarray[Any, np.dtype[np.uint16]],
     slots: Slots,
     calls: int,
 ) -> dict[str, int]:

@@ -173,7 +173,7 @@ class Machine:
         """What was counted of the forward pass (0) or of the input rule (1)."""
         region = self._state.regions[index]
         if region.calls and not region.n_layers == region.most == region.fewest:
-            raise EmulationError(f"a call runs {region.fewest} to {region.most} kernels, not {region.n_layers}")
+            raise EmulationError(f"a call runs {region.fewest} to {region.most} layers, not {region.n_layers}")
         layers, executions = self._counts[index]
         return Counted(int(region.calls), int(region.count), tuple(int(n) for n in layers), executions)
 

@@ -123,7 +123,7 @@ class Machine:
         """What was counted of the forward pass (0) or of the input rule (1)."""
         region = self._watch.regions[index]
         if region.calls and not region.n_layers == region.most == region.fewest:
-            raise EmulationError(f"a call runs {region.fewest} to {region.most} kernels, not {region.n_layers}")
+            raise EmulationError(f"a call runs {region.fewest} to {region.most} layers, not {region.n_layers}")
         layers, difference, *_ = self._keep[index]
         return Counted(
             int(region.calls), int(region.count), tuple(int(n) for n in layers), difference.cumsum()[:-1]

@@ -12,7 +12,7 @@ from pathlib import Path
 from exporter.hostlib import find_compiler
 from training.errors import HalfbyteError
 
-IS_CODE, IS_RUN, IS_INPUT, IS_KERNEL, IS_POLL = 1, 2, 4, 8, 16
+IS_CODE, IS_RUN, IS_INPUT, IS_LAYER, IS_POLL = 1, 2, 4, 8, 16
 FAULTS = {
     1: "executed what is not an instruction of the image",
     2: "made an unaligned access",

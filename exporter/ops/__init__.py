@@ -3,16 +3,26 @@
 
 from exporter.ops.add_bias import AddBias
 from exporter.ops.base import Interval, Op, Shape, Table
-from exporter.ops.input_shift import InputShift
+from exporter.ops.conv import Conv
+from exporter.ops.input_shift import InputPlanes, InputShift
 from exporter.ops.linear import Linear
+from exporter.ops.merge import Add, Concat
+from exporter.ops.pointwise import Clip, Lookup
+from exporter.ops.pool import AvgPool, MaxPool
 from exporter.ops.requant import MaxShift, MulShift, Shift
 from exporter.ops.resize_area import ResizeArea
+from exporter.ops.window import Windowed
 
 OPS: dict[str, type[Op]] = {
-    cls.kind: cls for cls in (ResizeArea, InputShift, Linear, MaxShift, Shift, MulShift, AddBias)
+    cls.kind: cls
+    for cls in (
+        *(ResizeArea, InputShift, InputPlanes),
+        *(Linear, Conv, MaxShift, Shift, MulShift, AddBias),
+        *(MaxPool, AvgPool, Add, Concat, Lookup, Clip),
+    )
 }
 
 __all__ = [
-    "OPS", "AddBias", "InputShift", "Interval", "Linear", "MaxShift", "MulShift", "Op", "ResizeArea", "Shape", "Shift",
-    "Table",
+    "OPS", "Add", "AddBias", "AvgPool", "Clip", "Concat", "Conv", "InputPlanes", "InputShift", "Interval", "Linear",
+    "Lookup", "MaxPool", "MaxShift", "MulShift", "Op", "ResizeArea", "Shape", "Shift", "Table", "Windowed",
 ]  # fmt: skip

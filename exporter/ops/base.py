@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Int = npt.NDArray[np.int64]
 Shape = tuple[int, ...]
 
+MAP_DIMS = 3  # height, width, channels
 INT32_MAX = 2**31 - 1
 INT32_MIN = -(2**31)
 
@@ -41,8 +42,8 @@ class Interval:
         """Itself; HalfbyteError with layer, channel and bound where `what` could leave 32 bits."""
         over = (self.hi > INT32_MAX) | (self.lo < INT32_MIN)
         if over.any():
-            channel = int(np.argmax(over.reshape(len(over), -1).any(axis=1)))
-            lo, hi = int(self.lo[channel].min()), int(self.hi[channel].max())
+            channel = int(np.argmax(by_channel(over).any(axis=1)))
+            lo, hi = int(by_channel(self.lo)[channel].min()), int(by_channel(self.hi)[channel].max())
             raise HalfbyteError(
                 f"{layer}: {what} of channel {channel} can reach [{lo}, {hi}], outside int32; "
                 "make the layer narrower or its format smaller"
@@ -58,41 +59,46 @@ class Table:
     """
 
     suffix: str
-    ctype: str  # uint8_t, int16_t or int32_t
+    ctype: str  # int8_t, uint8_t, int16_t or int32_t
     values: npt.NDArray[Any]
     count: int
 
     @property
     def nbytes(self) -> int:
         """Bytes it takes in flash."""
-        return {"uint8_t": 1, "int16_t": 2, "int32_t": 4}[self.ctype] * self.values.size
+        return {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "int32_t": 4}[self.ctype] * self.values.size
 
 
 @dataclass(frozen=True, eq=False)
 class Op:
     """One operation: a frozen record of integers. Its class docstring is its arithmetic.
 
-    kind      its name in graph.json and in SPEC.md
-    out_type  C type of an output element
-    in_place  may the output begin at or before the input in memory and overlap it?
-    raw       part of the input rule, not of the inference
+    kind         its name in graph.json and in SPEC.md
+    out_type     C type of an output element
+    in_place     may the output begin at or before the (first) input in memory and overlap it?
+    elementwise  activations to activations, each from those at its own place alone: any number of them at a time
+    raw          part of the input rule, not of the inference
     """
 
     kind: ClassVar[str]
     out_type: ClassVar[str]
     in_place: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = False
     raw: ClassVar[bool] = False
 
-    def out_shape(self, shape: Shape) -> Shape:
-        """Shape of one sample behind the operation."""
-        return shape
+    def out_shape(self, *shapes: Shape) -> Shape:
+        """Shape of one sample behind the operation, of those of its inputs."""
+        return shapes[0]
 
-    def reference(self, x: Int) -> Int:
-        """The integers, in NumPy.  # (n, *shape) -> (n, *out_shape)"""
+    def reference(self, *args: Any, **kwargs: Any) -> Int:  # noqa: ANN401 (so that mypy takes any number of inputs)
+        """The integers, in NumPy, of every input.  # (n, *shape), ... -> (n, *out_shape)"""
         raise NotImplementedError
 
-    def interval(self, x: Interval, layer: str) -> Interval:
-        """Interval of the output; HalfbyteError where an intermediate value could leave 32 bits."""
+    def interval(self, *args: Any, **kwargs: Any) -> Interval:  # noqa: ANN401
+        """Interval of the output from those of the inputs and the layer's name.
+
+        HalfbyteError where an intermediate value could leave 32 bits.
+        """
         raise NotImplementedError
 
     def tables(self) -> Sequence[Table]:
@@ -104,7 +110,11 @@ class Op:
         return f"hb_{self.kind}"
 
     def arguments(self) -> Sequence[str]:
-        """What the C call takes behind output and input; {n_in}, {n_out} are sizes, {w} and the like tables."""
+        """What the C call takes behind output and inputs; {n_in}, {n_out} are sizes, {w} and the like tables."""
+        return ()
+
+    def channel_arguments(self) -> Sequence[str]:
+        """What hb_<kind>_channel takes behind output, step and sums, for channel {o} of a map."""
         raise NotImplementedError
 
     def format_name(self) -> str:
@@ -129,6 +139,12 @@ class Op:
                 value = np.asarray(value, np.int64) if "Int" in str(field.type) else tuple(value)
             values[field.name] = value
         return cls(**values)
+
+
+def by_channel(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A tensor's values as (channels, n): channels are the last axis of a map, the first of everything else."""
+    channels_first = np.moveaxis(values, -1, 0) if values.ndim == MAP_DIMS else values
+    return channels_first.reshape(len(channels_first), -1)
 
 
 def half(shift: Int | int) -> Any:  # noqa: ANN401 (int in, int out; array in, array out)

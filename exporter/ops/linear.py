@@ -26,7 +26,7 @@ class Linear(Op):
     format: str
     w: Int  # (n_out, n_in) levels
 
-    def out_shape(self, shape: Shape) -> Shape:  # noqa: ARG002
+    def out_shape(self, *shapes: Shape) -> Shape:  # noqa: ARG002
         return (len(self.w),)
 
     def reference(self, x: Int) -> Int:

@@ -86,6 +86,9 @@ class Shift(Op):
     def arguments(self) -> Sequence[str]:
         return ["{b}", "{s}", str(self.lo), str(self.hi), "{n_out}"]
 
+    def channel_arguments(self) -> Sequence[str]:
+        return ["{b}[{o}]", "{s}[0]", str(self.lo), str(self.hi)]
+
 
 @dataclass(frozen=True, eq=False)
 class MulShift(Op):
@@ -121,3 +124,6 @@ class MulShift(Op):
 
     def arguments(self) -> Sequence[str]:
         return ["{m}", "{b}", "{s}", str(self.lo), str(self.hi), "{n_out}"]
+
+    def channel_arguments(self) -> Sequence[str]:
+        return ["{m}[{o}]", "{b}[{o}]", "{s}[{o}]", str(self.lo), str(self.hi)]

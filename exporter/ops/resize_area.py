@@ -47,8 +47,8 @@ class ResizeArea(Op):
     mul: int
     shift: int
 
-    def out_shape(self, shape: Shape) -> Shape:
-        return (*shape[:-2], *self.out_size)
+    def out_shape(self, *shapes: Shape) -> Shape:
+        return (*shapes[0][:-2], *self.out_size)
 
     def reference(self, x: Int) -> Int:
         rows, cols = (overlaps(n, m) for n, m in zip(self.in_size, self.out_size, strict=True))

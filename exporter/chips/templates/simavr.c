@@ -13,7 +13,7 @@ enum {
     IS_CODE = 1,
     IS_RUN = 2,
     IS_INPUT = 4,
-    IS_KERNEL = 8,
+    IS_LAYER = 8,
     IS_POLL = 16,
 };
 
@@ -47,7 +47,7 @@ struct region {
 
 struct machine {
     avr_t *avr;
-    const uint8_t *marks; // for every halfword of code
+    const uint16_t *marks; // for every halfword of code
     uint64_t code_size;
     const struct range *ranges; // of data memory that may be accessed
     uint64_t n_ranges;
@@ -239,7 +239,7 @@ static void close_region(struct machine *m)
     m->active = -1;
 }
 
-static void open_region(struct machine *m, uint8_t mark)
+static void open_region(struct machine *m, uint16_t mark)
 {
     const uint64_t sp = pair(m->avr, R_SPL);
     for (int64_t i = 0; i < 2; i++) {
@@ -261,7 +261,10 @@ static void count(struct machine *m, uint64_t at, uint64_t cycles,
                   uint32_t came)
 {
     struct region *r = &m->regions[m->active];
-    r->layer += came && (m->marks[at] & IS_KERNEL) != 0;
+    const uint16_t mark = m->marks[at];
+    if (came && mark & IS_LAYER) {
+        r->layer = mark >> 8 ? mark >> 8 : r->layer + 1;
+    }
     const uint64_t layer = r->layer > 0 ? r->layer - 1 : 0;
     if (layer < r->n_layers) {
         r->layers[layer]++;
@@ -357,7 +360,7 @@ uint32_t hb_avr_run(struct machine *m, uint64_t steps)
             refuse(m, BAD_CODE, m->avr->pc);
             break;
         }
-        const uint8_t mark = m->marks[at];
+        const uint16_t mark = m->marks[at];
         if (mark & IS_POLL && m->empty > m->patience) {
             return WAITING;
         }

@@ -8,7 +8,7 @@ enum {
     IS_CODE = 1,   // an instruction begins here
     IS_RUN = 2,    // hb_<model>_run begins here
     IS_INPUT = 4,  // hb_<model>_input begins here
-    IS_KERNEL = 8, // a kernel of the network begins here
+    IS_LAYER = 8, // a kernel of the network begins here
     IS_POLL = 16,  // hb_port_read begins here
 };
 
@@ -27,11 +27,12 @@ struct range {
 };
 
 // A function that is counted: `count` instructions in `calls` calls. Counts of
-// its layers are those from the n-th kernel it calls to the next.
+// its layers are those from the call that begins a layer to the next such call;
+// it has the number in the upper half of its mark, or, with 0 there, the next.
 struct region {
     uint64_t mark, calls, count;
     uint64_t *layers;
-    uint64_t n_layers, most, fewest; // kernels in a call: most, fewest
+    uint64_t n_layers, most, fewest; // layers in a call: most, fewest
     int64_t *difference;             // of executions, between halfwords
     int64_t *left, *landed; // jumps from in front of a halfword, and to it
     uint64_t rom_loads;     // loads from flash
@@ -47,7 +48,7 @@ struct code {
 struct watch {
     struct code codes[2];
     uint64_t nowhere;       // a slot without an instruction
-    const uint8_t *marks;   // for every slot
+    const uint16_t *marks;  // for every slot
     const uint32_t *before; // instructions that begin in front of it
     const struct range *ranges;
     uint64_t n_ranges;
@@ -119,7 +120,7 @@ static void close_region(struct watch *w)
     w->active = -1;
 }
 
-static void open_region(void *uc, struct watch *w, uint8_t mark, uint64_t sp,
+static void open_region(void *uc, struct watch *w, uint16_t mark, uint64_t sp,
                         uint64_t at)
 {
     for (int64_t i = 0; i < 2; i++) {
@@ -161,7 +162,7 @@ void hb_watch_block(void *uc, uint64_t address, uint32_t size, void *user)
         refuse(uc, w, BAD_CODE, address, size);
         return;
     }
-    const uint8_t mark = w->marks[at];
+    const uint16_t mark = w->marks[at];
     if (w->wait && mark & IS_POLL) {
         w->stop(uc); // it will be executed when the machine goes on
         return;
@@ -180,7 +181,9 @@ void hb_watch_block(void *uc, uint64_t address, uint32_t size, void *user)
         return;
     }
     struct region *r = &w->regions[w->active];
-    r->layer += (mark & IS_KERNEL) != 0;
+    if (mark & IS_LAYER) {
+        r->layer = mark >> 8 ? mark >> 8 : r->layer + 1;
+    }
     const uint64_t layer = r->layer > 0 ? r->layer - 1 : 0;
     if (layer < r->n_layers) {
         r->layers[layer] += n;

@@ -61,4 +61,52 @@ static inline uint8_t hb_next_trit(uint8_t *byte)
     return (uint8_t)(v >> 8);
 }
 
+// A row of codes that is read one code after the other, SPEC 4.
+struct hb_codes {
+    const HB_ROM uint8_t *next; // the byte after those read
+    uint16_t bits;              // what was read and not used yet,
+    uint8_t left;               // and how many codes or bits of it there are
+};
+
+// The next code of a format of 1, 2 or 4 bits, 8, 4 or 2 of which are a byte.
+static inline uint8_t hb_next_code(struct hb_codes *c, uint8_t bits,
+                                   uint8_t codes_in_byte)
+{
+    if (c->left == 0) {
+        c->bits = *c->next++;
+        c->left = codes_in_byte;
+    }
+    const uint8_t code = (uint8_t)(c->bits & ((1u << bits) - 1));
+    c->bits = (uint16_t)(c->bits >> bits);
+    c->left--;
+    return code;
+}
+
+// The next code of 5 bits, which may lie in two bytes.
+static inline uint8_t hb_next_code_of_5_bits(struct hb_codes *c)
+{
+    if (c->left < 5) {
+        c->bits =
+            (uint16_t)(c->bits | (uint16_t)*c->next++ << c->left); // < 2^12
+        c->left = (uint8_t)(c->left + 8);
+    }
+    const uint8_t code = c->bits & 31;
+    c->bits = (uint16_t)(c->bits >> 5);
+    c->left = (uint8_t)(c->left - 5);
+    return code;
+}
+
+static inline uint8_t hb_next_ternary_code(struct hb_codes *c)
+{
+    if (c->left == 0) {
+        c->bits = *c->next++;
+        c->left = 5;
+    }
+    uint8_t byte = (uint8_t)c->bits;
+    const uint8_t code = hb_next_trit(&byte);
+    c->bits = byte;
+    c->left--;
+    return code;
+}
+
 #endif
