@@ -32,6 +32,7 @@ Jobs = Annotated[int, typer.Option(min=1, help="Processes side by side.")]
 def bench_train(
     recipe: str = "mnist-fc-12k",
     epochs: Annotated[int, typer.Option(min=2)] = 6,
+    threads: Annotated[int | None, typer.Option(min=1, help="that share a batch, instead of the recipe's")] = None,
     as_json: AsJson = False,
     record: Record = False,
 ) -> None:
@@ -40,7 +41,7 @@ def bench_train(
 
     with Progress(console=screen) as bars:
         task = bars.add_task(recipe, total=epochs)
-        speed = training_speed(recipe, epochs, lambda done: bars.update(task, completed=done))
+        speed = training_speed(recipe, epochs, lambda done: bars.update(task, completed=done), threads)
     _report("train", [speed], as_json, record)
 
 
