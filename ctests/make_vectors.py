@@ -297,6 +297,18 @@ def pointwise(lo: int, hi: int) -> None:
     block("clip", lo=lo, hi=hi, x=x, y=[clamp(v, lo, hi) for v in x])
 
 
+def norm(lo: int, hi: int, c: int, s: int) -> None:
+    """SPEC 5.15 and 5.16."""
+    x = activations(9, -127, 127)
+    n, total, square = len(x), sum(x), sum(v * v for v in x)
+    for kind, d, size in (
+        ("rmsnorm", x, square),
+        ("layernorm", [n * v - total for v in x], n * square - total * total),
+    ):
+        r = c // max(math.isqrt(size), 1)
+        block(kind, c=c, s=s, lo=lo, hi=hi, x=x, y=[clamp(round_shift(v * r, s), lo, hi) for v in d])
+
+
 def input_planes(kind: str, low: int, high: int, lo: int, hi: int) -> None:
     """SPEC 2.3."""
     offset, shift = any_width(15), RANDOM.randint(0, 15)
@@ -340,6 +352,8 @@ def joins() -> None:
         for s in (0, 7, 12, 15, 31):
             join(lo, hi, s)
         pointwise(lo, hi)
+        for c, s in ((0, 0), (1000, 3), (2**20, 15), (2**26, 19)):
+            norm(lo, hi, c, s)
         input_planes("u8", 0, 255, lo, hi)
         input_planes("i8", -128, 127, lo, hi)
         input_planes("i16", -32768, 32767, lo, hi)

@@ -27,5 +27,6 @@ int main(void)
     test_conv();
     test_pool();
     test_join();
+    test_norm();
     return check_report("checks", check_count);
 }

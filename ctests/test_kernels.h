@@ -15,6 +15,7 @@ void test_input(void);
 void test_conv(void);
 void test_pool(void);
 void test_join(void);
+void test_norm(void);
 
 // The next number of a fixed pseudo-random sequence, in [lo, hi].
 int64_t random_in(int64_t lo, int64_t hi);

@@ -16,7 +16,7 @@ compile() {
 }
 
 kernel_tests='test_kernels.o test_linear.o test_requant.o test_scores.o
-    test_input.o test_conv.o test_pool.o test_join.o naive.o naive_map.o
+    test_input.o test_conv.o test_pool.o test_join.o test_norm.o naive.o naive_map.o
     check.o'
 vector_tests='test_vectors.o vector_maps.o vector_file.o naive_map.o check.o'
 for object in $kernel_tests $vector_tests; do
@@ -226,6 +226,16 @@ mutant hb_concat.c 's/(int32_t)\*x++ \* m/(int16_t)(*x++ * m)/'
 mutant hb_concat.c 's/ + half//'
 mutant hb_lookup.c 's/ - lo/ + 127/'
 mutant hb_clip.c 's/x\[i\], lo/x[i], 0/'
+mutant hb_root.h 's/v >= next/v > next/' hb_rmsnorm hb_layernorm
+mutant hb_root.h 's/bit >>= 2/bit >>= 3/' hb_rmsnorm hb_layernorm
+mutant hb_root.h 's/rest >= b/rest > b/' hb_rmsnorm hb_layernorm
+mutant hb_root.h 's/i < 31/i < 30/' hb_rmsnorm hb_layernorm
+mutant hb_root.h 's/root > 0 ? root : 1/root + 1/' hb_rmsnorm hb_layernorm
+mutant hb_rmsnorm.c 's/ + half//'
+mutant hb_rmsnorm.c 's/(uint16_t)(/(uint8_t)(/'
+mutant hb_layernorm.c 's/ - size \* size//'
+mutant hb_layernorm.c 's/ - sum)/)/'
+mutant hb_layernorm.c 's/sum < 0 ? -sum/sum < 0 ? 1 - sum/'
 for type in u8 i8 i16; do
     mutant "hb_input_planes_$type.c" 's/ + offset//'
     mutant "hb_input_planes_$type.c" 's/>> shift/>> (shift \& 7)/'

@@ -204,6 +204,8 @@ static const struct {
     {"concat", run_concat},
     {"lookup", run_lookup},
     {"clip", run_clip},
+    {"rmsnorm", run_rmsnorm},
+    {"layernorm", run_layernorm},
 };
 
 // Is the operation this kind with that format?

@@ -255,6 +255,30 @@ void run_clip(const struct vector *v)
     expect_i8(v, y, n);
 }
 
+typedef void norm_fn(int8_t *, const int8_t *, int32_t, uint8_t, int8_t, int8_t,
+                     size_t);
+
+static void run_norm(const struct vector *v, norm_fn *norm)
+{
+    const size_t n = vector_count(v, "x");
+    int8_t *x = vector_i8(v, "x", n), *y = guard_new(n, 0xa5);
+    const int32_t c = (int32_t)vector_int(v, "c", 0, INT32_C(1) << 30);
+    const uint8_t s = (uint8_t)vector_int(v, "s", 0, 30);
+    norm(y, x, c, s, range_end(v, "lo"), range_end(v, "hi"), n);
+    free(x);
+    expect_i8(v, y, n);
+}
+
+void run_rmsnorm(const struct vector *v)
+{
+    run_norm(v, hb_rmsnorm);
+}
+
+void run_layernorm(const struct vector *v)
+{
+    run_norm(v, hb_layernorm);
+}
+
 void run_input_planes(const struct vector *v)
 {
     const int16_t offset =

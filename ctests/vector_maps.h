@@ -1,4 +1,4 @@
-// The operations on maps, for test_vectors: SPEC 2.3 and 5.7 to 5.14.
+// The operations on maps, for test_vectors: SPEC 2.3 and 5.7 to 5.16.
 // SPDX-License-Identifier: Apache-2.0
 
 #ifndef VECTOR_MAPS_H
@@ -27,6 +27,8 @@ void run_add(const struct vector *v);
 void run_concat(const struct vector *v);
 void run_lookup(const struct vector *v);
 void run_clip(const struct vector *v);
+void run_rmsnorm(const struct vector *v);
+void run_layernorm(const struct vector *v);
 void run_input_planes(const struct vector *v);
 
 #endif

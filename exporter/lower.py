@@ -24,6 +24,7 @@ from exporter.ops import (
     Conv,
     InputPlanes,
     InputShift,
+    LayerNorm,
     Linear,
     Lookup,
     MaxPool,
@@ -31,6 +32,7 @@ from exporter.ops import (
     MulShift,
     Op,
     ResizeArea,
+    RMSNorm,
     Shift,
 )
 from exporter.ops.base import MAP_DIMS, Shape
@@ -489,6 +491,15 @@ def _lower_activation(path: str, module: layers.Activation, inputs: list[Value])
     return [Step("", Lookup(module.in_lo, _integers(module.table())), Tap(path, output=True))]
 
 
+def _lower_norm(path: str, module: layers.RMSNorm | layers.LayerNorm, inputs: list[Value]) -> list[Step]:
+    kind = {layers.RMSNorm: RMSNorm, layers.LayerNorm: LayerNorm}[type(module)]
+    try:
+        c, s = module.constants(prod(inputs[0].shape))
+    except HalfbyteError as error:
+        raise HalfbyteError(f"{path}: {error}") from None
+    return [Step("", kind(c, s, module.lo, module.hi), Tap(path, output=True))]
+
+
 def _lower_relu(path: str, module: nn.ReLU, inputs: list[Value]) -> list[Step]:  # noqa: ARG001
     return [Step("", Clip(0, 127), Tap(path, output=True))] if inputs[0].lo < 0 else []
 
@@ -510,6 +521,8 @@ LOWER: dict[type[nn.Module], Callable[[str, Any, list[Value]], list[Step]]] = {
     layers.Add: _lower_merge,
     layers.Concat: _lower_merge,
     layers.Activation: _lower_activation,
+    layers.RMSNorm: _lower_norm,
+    layers.LayerNorm: _lower_norm,
     nn.ReLU: _lower_relu,
     nn.Flatten: _lower_nothing,
     nn.Unflatten: _lower_nothing,
@@ -530,8 +543,8 @@ INSTEAD: dict[type[nn.Module], str] = {
     nn.AdaptiveAvgPool1d: "hb.GlobalAvgPool, or hb.AvgPool1d",
     nn.BatchNorm1d: "norm='batch', requant='mulshift' in the layer before it",
     nn.BatchNorm2d: "norm='batch', requant='mulshift' in the layer before it",
-    nn.LayerNorm: "hb.BitLinear(..., norm='rms')",
-    nn.RMSNorm: "hb.BitLinear(..., norm='rms')",
+    nn.LayerNorm: "hb.LayerNorm(), over a whole sample, or hb.BitLinear(..., norm='rms')",
+    nn.RMSNorm: "hb.RMSNorm(), over a whole sample, or hb.BitLinear(..., norm='rms')",
     **{
         kind: f'hb.Activation("{name}", ...) behind a layer with signed=True'
         for kind, name in (

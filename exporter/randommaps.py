@@ -22,8 +22,11 @@ from training.layers import (
     Concat,
     GlobalAvgPool,
     Input,
+    LayerNorm,
+    RMSNorm,
 )
 from training.layers.activation import FUNCTIONS
+from training.layers.norm import LAYER_MAX
 from training.requant import REQUANTS
 
 MAX_SIDE, MAX_LENGTH = 14, 40
@@ -115,7 +118,7 @@ Made = tuple[nn.Module, tuple[int, ...], bool, bool]  # module, shape behind it,
 
 
 def _block(dice: Dice, shape: tuple[int, ...], *, signed: bool, scaled: bool) -> Made:
-    kinds = ["conv"] * 4 + ["depthwise"] * 2 + ["pool", "pool", "activation"]
+    kinds = ["conv"] * 4 + ["depthwise"] * 2 + ["pool", "pool", "activation", "norm"]
     kinds += ["residual", "branches"] if scaled else []
     return BLOCKS[dice.one_of(*kinds)](dice, shape, signed)
 
@@ -167,6 +170,12 @@ def _activation(dice: Dice, shape: tuple[int, ...], signed: bool) -> Made:  # no
     return module, shape, module.lo < 0, True
 
 
+def _norm(dice: Dice, shape: tuple[int, ...], _signed: bool) -> Made:  # noqa: FBT001
+    kinds = (RMSNorm, LayerNorm) if np.prod(shape) <= LAYER_MAX else (RMSNorm,)
+    norm = dice.one_of(*kinds)(unit=float(dice.one_of(4, 32, 100.5)), bits=dice.one_of(8, 4), signed=dice.chance(0.5))
+    return norm, shape, norm.lo < 0, True
+
+
 def _residual(dice: Dice, shape: tuple[int, ...], signed: bool) -> Made:  # noqa: FBT001
     branch, *_ = _conv(dice, shape, signed, scaled=True, same=True, groups=1, out=shape[0])
     if dice.chance(0.3):
@@ -194,6 +203,7 @@ BLOCKS: dict[str, Callable[[Dice, tuple[int, ...], bool], Made]] = {
     "depthwise": _depthwise,
     "pool": _pool,
     "activation": _activation,
+    "norm": _norm,
     "residual": _residual,
     "branches": _branches,
 }

@@ -25,7 +25,8 @@ GCC_CORES = {
 }
 FLAGS = ("-std=gnu99", "-ffreestanding")  # gnu99: gcc's __flash is no C99
 # A multiplication where there is no multiplier; nothing.
-CALLED = {"", "__mulsi3", "__mulhisi3", "__mulshisi3", "__umulhisi3", "__aeabi_unwind_cpp_pr0"}
+MULTIPLICATIONS = {"__mulsi3", "__mulhisi3", "__mulshisi3", "__umulhisi3", "__muluhisi3", "__usmulhisi3"}
+CALLED = {"", "__aeabi_unwind_cpp_pr0"} | MULTIPLICATIONS
 
 
 def undefined(path: Path) -> set[str]:

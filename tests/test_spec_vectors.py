@@ -11,7 +11,7 @@ import torch
 from support import ROOT, integers, read_vectors, vector_id
 from torch.nn import functional
 
-from exporter.ops import AddBias, InputShift, Linear, MaxShift, MulShift, ResizeArea, Shift
+from exporter.ops import AddBias, InputShift, LayerNorm, Linear, MaxShift, MulShift, ResizeArea, RMSNorm, Shift
 from exporter.ops.resize_area import reciprocal
 from exporter.pack import pack, row_bytes, unpack
 from training import requant
@@ -24,7 +24,7 @@ SPEC = read_vectors(ROOT / "SPEC.md")
 MADE = read_vectors(ROOT / "ctests" / "vectors.txt")
 RAW = {"u8": "uint8", "i8": "int8", "i16": "int16"}
 OTHERS = {"resize_area", "maxshift", "shift", "mulshift", "add_bias", "argmax"}
-OTHERS |= {"maxpool", "avgpool", "global_average", "add", "concat", "lookup", "clip"}
+OTHERS |= {"maxpool", "avgpool", "global_average", "add", "concat", "lookup", "clip", "rmsnorm", "layernorm"}
 
 
 def of(kind: str) -> Any:
@@ -256,6 +256,16 @@ def test_lookup(v):
 @of("clip")
 def test_clip(v):
     assert np.clip(ints(v["x"]), v["lo"][0], v["hi"][0]).tolist() == v["y"]
+
+
+@of("rmsnorm")
+def test_rmsnorm(v):
+    assert run(RMSNorm(v["c"][0], v["s"][0], v["lo"][0], v["hi"][0]), v["x"]) == v["y"]
+
+
+@of("layernorm")
+def test_layernorm(v):
+    assert run(LayerNorm(v["c"][0], v["s"][0], v["lo"][0], v["hi"][0]), v["x"]) == v["y"]
 
 
 @of("input_planes_")

@@ -7,6 +7,7 @@ from exporter.ops.conv import Conv
 from exporter.ops.input_shift import InputPlanes, InputShift
 from exporter.ops.linear import Linear
 from exporter.ops.merge import Add, Concat
+from exporter.ops.norm import LayerNorm, RMSNorm
 from exporter.ops.pointwise import Clip, Lookup
 from exporter.ops.pool import AvgPool, MaxPool
 from exporter.ops.requant import MaxShift, MulShift, Shift
@@ -18,11 +19,12 @@ OPS: dict[str, type[Op]] = {
     for cls in (
         *(ResizeArea, InputShift, InputPlanes),
         *(Linear, Conv, MaxShift, Shift, MulShift, AddBias),
-        *(MaxPool, AvgPool, Add, Concat, Lookup, Clip),
+        *(MaxPool, AvgPool, Add, Concat, Lookup, Clip, RMSNorm, LayerNorm),
     )
 }
 
 __all__ = [
-    "OPS", "Add", "AddBias", "AvgPool", "Clip", "Concat", "Conv", "InputPlanes", "InputShift", "Interval", "Linear",
-    "Lookup", "MaxPool", "MaxShift", "MulShift", "Op", "ResizeArea", "Shape", "Shift", "Table", "Windowed",
+    "OPS", "Add", "AddBias", "AvgPool", "Clip", "Concat", "Conv", "InputPlanes", "InputShift", "Interval", "LayerNorm",
+    "Linear", "Lookup", "MaxPool", "MaxShift", "MulShift", "Op", "RMSNorm", "ResizeArea", "Shape", "Shift",
+    "Table", "Windowed",
 ]  # fmt: skip

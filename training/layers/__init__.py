@@ -11,6 +11,7 @@ from training.layers.conv import BitConv1d, BitConv2d
 from training.layers.input import Input, ResizeArea, area_weights
 from training.layers.linear import BitLinear
 from training.layers.merge import Add, Concat
+from training.layers.norm import LayerNorm, RMSNorm
 from training.layers.pool import AvgPool1d, AvgPool2d, GlobalAvgPool
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "Concat",
     "GlobalAvgPool",
     "Input",
+    "LayerNorm",
+    "RMSNorm",
     "ResizeArea",
     "ScoreBias",
     "area_weights",
