@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from exporter.export import export
 from exporter.hostlib import STRICT, find_compiler
 from exporter.results import markdown
 from halfbyte.cli import app
@@ -24,10 +25,9 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def block(language: str) -> str:
-    """The only fenced block of that language."""
-    (found,) = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    return found
+def block(language: str, index: int = 0) -> str:
+    """A fenced block of that language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)[index]
 
 
 def test_the_lines_of_c_compile_and_classify_with_nothing_but_the_files_of_the_shipped_model(tmp_path):
@@ -49,6 +49,24 @@ def test_the_lines_of_python_run():
     exec(compile(block("python"), "README.md", "exec"), names)
     exported = names["exported"]
     assert exported.predict(np.zeros((2, 8, 8), np.uint8)).shape == (2,)
+
+
+def test_the_network_with_a_branch_runs_and_takes_its_image_row_by_row(tmp_path):
+    names: dict[str, object] = {}
+    exec(compile(block("python") + block("python", 1), "README.md", "exec"), names)
+    exported = export(names["net"], "net", out=tmp_path)
+    assert exported.plan.input_rows > 0
+    main = tmp_path / "main.c"
+    main.write_text('#include "net.h"\n#include <stdio.h>\nstatic uint8_t row[28];\n'
+                    "static uint8_t *camera_row(int y)\n{\n    row[y] = 200;\n    return row;\n}\nint main(void)\n{\n"
+                    "    static int32_t arena[HB_NET_PUSH_BYTES / 4 + 1];\n    int32_t scores[HB_NET_SCORES];\n"
+                    + block("c", 1) + '    printf("%d\\n", (int)scores[9]);\n    return 0;\n}\n')  # fmt: skip
+    program, sources = tmp_path / "main", map(str, (tmp_path / "c").glob("*.c"))
+    command = [*find_compiler(), *STRICT, "-Werror", f"-I{tmp_path / 'c'}", str(main), *sources, "-o", str(program)]
+    subprocess.run(command, check=True)
+    found = subprocess.run([str(program)], check=True, capture_output=True, text=True).stdout
+    image = np.tri(28, dtype=np.uint8)[None] * 200
+    assert int(found) == exported.scores(image)[0, 9]
 
 
 def test_the_recipe_is_valid():
