@@ -200,8 +200,8 @@ def _marks(image: Image) -> Marks:
     graph = image.graph
     raw = [node.op.raw for node in graph.nodes]
     stages = layer_functions(graph, image.plan)
-    layers = dict.fromkeys((node.op.kernel() for node in graph.nodes), 0)
-    layers |= {name: number for number, name in enumerate(stages, 1)}
+    kernels = [node.op.kernel() for node in graph.nodes if node.op.raw or not stages]  # a stage calls several
+    layers = dict.fromkeys(kernels, 0) | {name: number for number, name in enumerate(stages, 1)}
     n_run = len(stages) or raw.count(False)
     return Marks(f"hb_{graph.name}_run", f"hb_{graph.name}_input", layers, n_run, raw.count(True))
 

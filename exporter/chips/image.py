@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import tempfile
 import zlib
@@ -36,6 +37,7 @@ APP = FIRMWARE / "app"
 MODEL = Path("hb_model.c")  # includes the model: its object has a name that no file of the firmware has
 MULTIPLY = "*(.text.__mulsi3)"  # what kernels call where the core has no multiplier
 KERNELS = ("flash", "ram")
+FUNCTION = re.compile(r"^(?:STAGE|(?:static )?\w+) (\w+)\([^;]*?\)\n\{", re.MULTILINE)  # a definition in generated C
 # Families whose images are no ELF files for a bare chip: how they are read, and how a file's name ends.
 READERS = {"wasm": read_wasm, "native": read_program}
 SUFFIXES = {"wasm": "wasm", "native": "elf"}
@@ -189,7 +191,7 @@ def _link(
     graph: Graph, c: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options, scratch: Path
 ) -> Elf:  # fmt: skip
     kernels = sorted(c.glob("hb_*.c"))
-    hot = _hot(graph, kernels) if options.kernels == "ram" and not chip.runs_from_ram else []
+    hot = _hot(graph, c, kernels) if options.kernels == "ram" and not chip.runs_from_ram else []
     trace = '#include "hb_trace.h"\n\n' if options.trace else ""
     generated = {
         **_generated(graph, images),
@@ -215,12 +217,15 @@ def _link(
     return READERS.get(ISAS[chip.isa].family, read_elf)(out)
 
 
-def _hot(graph: Graph, kernels: Sequence[Path]) -> list[str]:
-    """Sections of the forward pass and its kernels, as a linker script names them."""
+def _hot(graph: Graph, c: Path, kernels: Sequence[Path]) -> list[str]:
+    """Sections of the forward pass, its stages and its kernels, as a linker script names them."""
     run = {node.op.kernel() for node in graph.nodes if not node.op.raw}
     cold = {node.op.kernel() for node in graph.nodes} - run | {"hb_argmax"}
     hot = [path.stem for path in kernels if path.stem not in cold]
-    return [f"*(.text.hb_{graph.name}_run)", *(f"*/{name}.o(.text .text.*)" for name in hot), MULTIPLY]
+    source = (c / f"{graph.name}.c").read_text(encoding="utf-8")
+    model = [name for name in FUNCTION.findall(source) if name != f"hb_{graph.name}_input"]
+    sections = [f"*/{MODEL.stem}.o(.text.{name} .text.{name}.*)" for name in model]  # gcc gives its clones a suffix
+    return [*sections, *(f"*/{name}.o(.text .text.*)" for name in hot), MULTIPLY]
 
 
 def link_script(chip: Chip, kernels: Sequence[str] = (), hot: Sequence[str] = ()) -> str:
