@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.table import Table
 
+from exporter import planview
 from exporter.export import prepare
+from exporter.plan import read_plan
 from exporter.runs import load_run, read_verified
 from training.files import write_text
 from training.formats import get_format
+from training.plots import plot_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +29,8 @@ def describe(folder: Path) -> dict[str, Any]:
     """Everything `halfbyte show` tells about a run folder or a shipped model."""
     run = load_run(folder)
     graph, _, bounds, plan = prepare(run.model, run.name)
+    written = folder / "plan.json"
+    plan = read_plan(written, graph) if written.is_file() else plan
     layers = [_describe_layer(node, graph, bounds) for node in graph.nodes]
     return {
         "name": run.recipe.name,
@@ -41,6 +46,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "validation_accuracy": run.metadata["validation_accuracy"],
         "verified": _verified(folder, graph.digest),
         "layers": layers,
+        "plan": planview.to_json(graph, plan),
     }
 
 
@@ -98,13 +104,16 @@ def summary(description: dict[str, Any]) -> list[str]:
 
 
 def write_report(folder: Path) -> dict[str, Any]:
-    """Write report.md into a run folder; its contents as data."""
+    """Write report.md and plan.png into a run folder; the contents of the report as data."""
     description = describe(folder)
     rows = [COLUMNS, tuple("-" * 3 for _ in COLUMNS)]
     rows += [tuple(_cell(layer[column]) for column in COLUMNS) for layer in description["layers"]]
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     facts = "\n".join(f"    {line}" for line in summary(description))
-    write_text(folder / "report.md", f"# {description['name']}\n\n{description['about']}\n\n{facts}\n\n{table}\n")
+    plan = "\n".join(f"    {line}" for line in planview.group_lines(description["plan"]))
+    text = f"# {description['name']}\n\n{description['about']}\n\n{facts}\n\n{table}\n\n{plan}\n"
+    write_text(folder / "report.md", text)
+    plot_plan(folder / "plan.png", description["name"], description["plan"])
     return description
 
 

@@ -307,7 +307,10 @@ def _print_fit(found: Fit, chip: Chip) -> None:
         f"RAM {sizes.ram:,} and {sizes.stack:,} of stack, of {data.size:,} bytes",
         f"{found.recipe} fits {found.chip}" if found.fits else f"{found.recipe} does not fit {found.chip}: {over}",
     ]
-    if not found.fits:
+    if data.name in found.over:
+        held = ", ".join(f"{name} {count:,}" for name, count in found.peak.items())
+        lines += [f"the smallest RAM that works is {found.least_ram:,} bytes: {held}"]
+    elif not found.fits:
         lines += [f"it fits with: {found.change}" if found.change else "no change of one layer's format makes it fit"]
     for line in lines:
         Console().print(line, highlight=False, soft_wrap=True)

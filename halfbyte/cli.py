@@ -109,9 +109,14 @@ def train(recipe: RecipeName, out: Out = None, seed: Seed = None, sets: Sets = N
 
 
 @app.command()
-def export(folder: RunFolder) -> None:
+def export(
+    folder: RunFolder,
+    plan: Annotated[
+        str, typer.Option(help="How maps run: auto takes the least memory; layer, rows, channels.")
+    ] = "auto",
+) -> None:
     """Write graph.json, bounds.json, plan.json and the C of a run."""
-    _export(folder)
+    _export(folder, plan)
 
 
 @app.command()
@@ -122,8 +127,8 @@ def verify(folder: RunFolder, images: Images = "all", random: Random = 256, as_j
 
 @app.command()
 def show(folder: RunFolder, as_json: AsJson = False) -> None:
-    """Layers, bits, bytes, bounds and accuracy of a run; also written to its report.md."""
-    from exporter import report  # noqa: PLC0415 (torch takes a second)
+    """Layers, bits, bytes, bounds, accuracy and memory plan of a run; written to its report.md and plan.png too."""
+    from exporter import planview, report  # noqa: PLC0415 (torch takes a second)
 
     description = report.write_report(folder)
     if as_json:
@@ -132,6 +137,10 @@ def show(folder: RunFolder, as_json: AsJson = False) -> None:
     console = _paper()
     console.print(report.layer_table(description))
     for line in report.summary(description):
+        console.print(line, highlight=False, soft_wrap=True)
+    console.print()
+    console.print(planview.plan_table(description["plan"]))
+    for line in planview.group_lines(description["plan"]):
         console.print(line, highlight=False, soft_wrap=True)
 
 
@@ -348,10 +357,10 @@ def _check_folder(folder: Path, resume: bool) -> None:
         raise HalfbyteError(f"{folder} holds a finished run; choose another --out, or delete it")
 
 
-def _export(folder: Path) -> None:
+def _export(folder: Path, plan: str = "auto") -> None:
     from exporter import runs  # noqa: PLC0415
 
-    exported = runs.export_run(folder)
+    exported = runs.export_run(folder, plan)
     graph = exported.graph
     screen.print(
         f"{folder}: exported {graph.weight_bytes:,} bytes of constants, {exported.plan.arena_bytes:,} of arena, "

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ from support import BARE, one_line
 from exporter.chips import emulate as emulator
 from exporter.chips import flash
 from exporter.chips.chip import load_chip
-from exporter.chips.fit import fit
+from exporter.chips.fit import _candidates, fit
+from exporter.chips.fit import untrained as untrained_c
 from exporter.chips.image import Image, Options, build, link_image, overflow
 from exporter.chips.image import test_images as images_of
 from exporter.chips.plots import MOST, _most, plot_instructions
@@ -23,7 +25,7 @@ from exporter.runs import export_run
 from halfbyte import cli
 from training import data, loop, models
 from training.errors import HalfbyteError
-from training.recipe import load_recipe
+from training.recipe import check_recipe, load_recipe
 
 pytest.importorskip("ziglang", reason="the cross compiler is not installed")
 pytest.importorskip("unicorn", reason="the emulator is not installed")
@@ -188,6 +190,52 @@ def test_data_that_does_not_fit_is_not_for_formats_to_mend(monkeypatch):
     found = fit(load_recipe("digits-fc"), chip.model_copy(update={"memory": memory}), Options())
     assert set(found.over) == {"ram"}
     assert found.change is None
+
+
+CNN = 'model.layers=[{conv=8,padding=1,format="int8"},{conv=16,stride=2,padding=1},{maxpool=2},{conv=9,kernel=2,format="sym5"}]'
+
+
+@pytest.fixture(scope="module")
+def convolutional():
+    sets = [CNN, 'model.requant="mulshift"', 'model.norm="batch"']
+    return fit(load_recipe("digits-fc", sets), load_chip("ch32v003"), Options())
+
+
+def test_a_convolutional_network_is_counted_by_stage_at_the_densities_it_states(convolutional):
+    assert convolutional.fits
+    for cost in (*convolutional.densities[:1], convolutional.worst):
+        assert cost.density == pytest.approx(1, abs=0.05)
+    dense, half, third = (cost.density for cost in convolutional.densities)
+    assert dense > half > third > 0
+    counted = [layer.name for layer in convolutional.layers if layer.instructions is not None]
+    assert counted == ["input", "conv1", "conv2", "pool1", "conv3", "fc1"]
+    assert sum(layer.bytes for layer in convolutional.layers) == convolutional.sizes.weights
+
+
+def test_the_parts_of_the_ram_that_is_needed_add_up_and_name_what_is_in_use_at_the_peak(convolutional):
+    sizes = convolutional.sizes
+    assert sum(convolutional.peak.values()) == convolutional.least_ram == sizes.ram + sizes.stack
+    assert {"input", "stack", "app", "conv1.mulshift"} <= convolutional.peak.keys()
+    assert min(convolutional.peak.values()) >= 0
+
+
+def test_a_change_of_a_convolution_saves_what_its_packed_rows_take_less(tmp_path):
+    recipe = load_recipe("digits-fc", [CNN, 'model.requant="mulshift"', 'model.norm="batch"'])
+    before = untrained_c(recipe, tmp_path / "now").graph
+    found = {text: (saved, changed) for saved, _, text, changed in _candidates(recipe, SimpleNamespace(graph=before))}
+    for text in ("conv1 int8 -> sym4", "conv2 sym4 -> sym2", "conv3 sym5 -> sym4", "fc1 sym4 -> binary"):
+        saved, changed = found[text]
+        after = untrained_c(check_recipe(changed, "digits-fc"), tmp_path / text.split()[0]).graph
+        assert before.weight_bytes - after.weight_bytes == saved > 0
+
+
+def test_ram_that_is_too_small_is_said_with_what_is_in_it(monkeypatch, halfbyte, convolutional):
+    short = dataclasses.replace(convolutional, fits=False, over={"ram": 10})
+    monkeypatch.setattr("exporter.chips.fit.fit", lambda *_: short)
+    code, out, _ = halfbyte("fit", "digits-fc", "--chip", "ch32v003")
+    assert code == 1
+    assert f"the smallest RAM that works is {short.least_ram:,} bytes: " in out.splitlines()[-1]
+    assert f"stack {short.sizes.stack:,}" in out.splitlines()[-1]
 
 
 @pytest.mark.parametrize("name", BARE)

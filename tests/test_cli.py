@@ -67,7 +67,7 @@ def test_a_run_leaves_one_file_for_each_stage_and_nothing_else(finished):
     assert events
     assert files - events == {
         "recipe.toml", "curves.csv", "checkpoint.safetensors", "graph.json", "bounds.json", "plan.json",
-        "verified.json", "report.md", "curves.png", "weights.png", "c/digits_fc.h", "c/digits_fc.c",
+        "verified.json", "report.md", "curves.png", "weights.png", "plan.png", "c/digits_fc.h", "c/digits_fc.c",
         "c/hb.h", "c/hb_level.h", "c/hb_round.h", *(f"c/{name}.c" for name in kernels),
     }  # fmt: skip
 

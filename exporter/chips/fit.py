@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from exporter import reference
-from exporter.chips.emulate import emulate, run_images
-from exporter.chips.image import Image, Options, Sizes, build, link_image, overflow
+from exporter.chips.emulate import measure, run_images
+from exporter.chips.image import Image, Options, Sizes, link_image, overflow, ram_needed
 from exporter.chips.machine import mean
-from exporter.export import export
+from exporter.export import Exported, export
+from exporter.ops import Conv
 from exporter.pack import row_bytes
 from training import data, models
 from training.formats import FORMATS
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
     from torch import nn
 
     from exporter.chips.chip import Chip
-    from exporter.graph import Graph
+    from exporter.graph import Graph, Node
     from training.data import Dataset
     from training.recipe import Recipe
 
-IMAGES = 3  # training images that the emulated chip runs
+IMAGES = 3  # training images that the emulated chip runs; of a network of HEAVY products or more, one
+HEAVY = 100_000
 DENSITIES = 1.0, 0.5, 0.3
 TRIES = 8  # changes that are built, smallest first, until one fits
 KERNEL = 400  # bytes of code that go with the last layer of a format, about
@@ -73,6 +75,8 @@ class Fit:
 
     over       bytes too many, by memory: {"flash": 444}; empty where it fits
     change     the smallest change of one layer's format that makes it fit, and the bytes of flash it saves
+    least_ram  bytes of RAM that the image needs, stack included
+    peak       what takes the most of them: bytes by name, with the buffers that are in use at the peak of the plan
     typical    some training images, weights drawn as trained ones are distributed
     worst      the largest input and no activation 0: with drawn weights or with outermost levels, what takes more
     densities  the input and the channels of every layer are 0 but for a fraction, DENSITIES
@@ -84,6 +88,8 @@ class Fit:
     over: dict[str, int]
     sizes: Sizes
     layers: tuple[LayerNeed, ...]
+    least_ram: int
+    peak: dict[str, int]
     change: str | None = None
     typical: Cost | None = None
     worst: Cost | None = None
@@ -103,15 +109,17 @@ def fit(recipe: Recipe, chip: Chip, options: Options) -> Fit:
     torch.manual_seed(recipe.train.seed)
     generator = torch.Generator().manual_seed(recipe.train.seed)
     with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
-        folder = Path(scratch)
-        export(_drawn(_model(recipe, train), generator), recipe.name, out=folder)
-        image = link_image(folder, chip, train.x[: options.samples], options)
-        over = overflow(image)
-        found = Fit(chip.name, recipe.name, not over, over, image.sizes, _layers(image.graph, {}))
-        if over:
-            return replace(found, change=_change(recipe, train, chip, options, image))
-        report = emulate(folder, chip, train.x[:IMAGES], options)
-    density, cycles = _density(image.graph, train.x[:IMAGES]), report.cycles
+        export(_drawn(_model(recipe, train), generator), recipe.name, out=scratch)
+        image = link_image(Path(scratch), chip, train.x[: options.samples], options)
+    over, needed = overflow(image), ram_needed(image)
+    layers = _layers(image.graph, {})
+    found = Fit(chip.name, recipe.name, not over, over, image.sizes, layers, sum(needed.values()), needed)
+    if over:
+        return replace(found, change=_change(recipe, train, chip, options, image))
+    heavy = sum(_products(image.graph).values()) >= HEAVY
+    x = train.x[: 1 if heavy else IMAGES]
+    report = measure(image, x)
+    density, cycles = _density(image.graph, x), report.cycles
     densities = tuple(_cost(recipe, train, chip, options, generator, density) for density in DENSITIES)
     return replace(
         found,
@@ -144,6 +152,12 @@ def _larger(one: Cost, other: Cost) -> Cost:
 
 def _ms(chip: Chip, cycles: int | None) -> float | None:
     return round(1000 * cycles / chip.clock_hz, 3) if cycles and chip.clock_hz else None
+
+
+def untrained(recipe: Recipe, folder: Path, plan: str = "auto") -> Exported:
+    """The recipe's network as C in a folder, its weights drawn as trained ones are distributed."""
+    generator = torch.Generator().manual_seed(recipe.train.seed)
+    return export(_drawn(_model(recipe, data.load_train(recipe.data)), generator), recipe.name, out=folder, plan=plan)
 
 
 def _model(recipe: Recipe, train: Dataset) -> nn.Module:
@@ -182,10 +196,10 @@ def _cost(
     if largest:
         for layer in _weighted(model):
             layer.clip_scale *= SATURATED
-    x = _with_nonzero(train, recipe.input.offset, density)
+    x = _with_nonzero(train, recipe, density)
     with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
         export(model, recipe.name, out=scratch)
-        image = build(Path(scratch), chip, x[:0], replace(options, samples=0))
+        image = link_image(Path(scratch), chip, x[:0], replace(options, samples=0))
     machine, _, _ = run_images(image, x)
     cycles = machine.cycles(0, len(x))
     instructions = mean(machine.counted(0).instructions, len(x))
@@ -203,24 +217,39 @@ def _with_density(model: nn.Module, density: float, generator: torch.Generator) 
     return model.eval()
 
 
-def _with_nonzero(train: Dataset, offset: int, density: float) -> npt.NDArray[np.integer]:
-    """One raw sample, its first values the largest there is, the others what the input rule makes 0."""
-    limits = np.iinfo(train.x.dtype)
-    x = np.full(train.x[0].size, np.clip(-offset, limits.min, limits.max), train.x.dtype)
-    x[: round(density * x.size)] = train.x.max()
+def _with_nonzero(train: Dataset, recipe: Recipe, density: float) -> npt.NDArray[np.integer]:
+    """One raw sample, some of its values the largest there is, the others what the input rule makes 0.
+
+    They are spread evenly, so that windows see them alike; in front of a resize, which would mix them, they come first.
+    """
+    limits, size = np.iinfo(train.x.dtype), train.x[0].size
+    ends = np.floor(np.arange(size + 1) * density + 1e-9)  # nonzero values in front of each
+    nonzero = np.arange(size) < round(density * size) if recipe.input.resize else np.diff(ends) > 0
+    zero = np.clip(-recipe.input.offset, limits.min, limits.max)
+    x = np.where(nonzero, train.x.max(), zero).astype(train.x.dtype)
     return x.reshape(train.x[:1].shape)
+
+
+def _products(graph: Graph) -> dict[str, int]:
+    """Products of a weight and an activation in an inference, by layer; what lies outside a map takes none."""
+    ones = {node.name: np.ones((1, *graph.shapes[node.name]), np.int64) for node in graph.nodes}
+    return {node.name: _nonzero(node, ones[node.inputs[0]]) for node in graph.nodes if node.op.format_name() != "-"}
+
+
+def _nonzero(node: Node, x: npt.NDArray[np.integer]) -> int:
+    """Products of a layer whose activation is not 0, over all samples."""
+    op, mask = node.op, (x != 0).astype(np.int64)
+    if isinstance(op, Conv):  # every pixel of an input channel is a factor for all output channels of its group
+        return sum(int(pixels.sum()) for _, pixels in op.taps(mask, 0)) * (op.out_channels // op.groups)
+    return int(mask.sum()) * op.tables()[0].count // mask[0].size
 
 
 def _density(graph: Graph, x: npt.NDArray[np.integer]) -> float:
     """Fraction of the products of all layers whose activation is not 0, by the reference."""
-    tensors, products, nonzero = {"raw": x, **reference.run(graph, x)}, 0, 0.0
-    for node in graph.nodes:
-        if node.op.format_name() != "-":
-            outputs = int(np.prod(graph.shapes[node.name]))
-            count = node.op.tables()[0].count // graph.shapes[node.name][0] * outputs
-            products += count
-            nonzero += count * np.count_nonzero(tensors[node.inputs[0]]) / tensors[node.inputs[0]].size
-    return round(float(nonzero / products), 3)
+    tensors = {"raw": x, **reference.run(graph, x)}
+    products = _products(graph)
+    nonzero = sum(_nonzero(node, tensors[node.inputs[0]]) for node in graph.nodes if node.name in products)
+    return round(nonzero / (len(x) * sum(products.values())), 3)
 
 
 def _change(recipe: Recipe, train: Dataset, chip: Chip, options: Options, image: Image) -> str | None:
@@ -250,7 +279,7 @@ def _candidates(recipe: Recipe, image: Image) -> Iterator[tuple[int, int, str, d
     with_format = [at for at, layer in enumerate(recipe.model.layers) if "format" in type(layer).model_fields]
     for index, node in enumerate(weighted):
         now = node.op.tables()[0]
-        n_out = image.graph.shapes[node.name][0]
+        n_out = image.graph.shapes[node.name][-1]  # the channels of a map come last
         sizes: dict[int, str] = {}
         for name in sorted(FORMATS, key=lambda name: name not in used):
             sizes.setdefault(n_out * row_bytes(FORMATS[name], now.count // n_out), name)

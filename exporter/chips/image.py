@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from exporter import reference
+from exporter import planview, reference
 from exporter.chips import flashfiles, stack
 from exporter.chips.chip import FIRMWARE, PORTS, Chip
 from exporter.chips.elf import Elf, read_elf
@@ -42,6 +42,7 @@ FUNCTION = re.compile(r"^(?:STAGE|(?:static )?\w+) (\w+)\([^;]*?\)\n\{", re.MULT
 READERS = {"wasm": read_wasm, "native": read_program}
 SUFFIXES = {"wasm": "wasm", "native": "elf"}
 TEMPLATES = templates(Path(__file__).parent / "templates")
+LARGEST = 5  # buffers that a message names
 ROOM = 1 << 26  # bytes the linker may think a memory has: what does not fit is refused with its size, by us
 
 
@@ -315,6 +316,25 @@ def _used(image: Image) -> dict[str, int]:
     return {**used, data.name: image.elf.symbols["hb_bss_end"] - data.origin + image.sizes.stack}
 
 
+def ram_needed(image: Image) -> dict[str, int]:
+    """What takes the memory of the data while the plan is at its peak, in bytes, largest first; their sum is all of it.
+
+    Names are those of tensors; "input", "arena, not in use then", "kernels", "app", "stack".
+    """
+    graph, begin = image.graph, image.elf.symbols
+    data = image.chip.memory_of("data")
+    total = begin["hb_bss_end"] - data.origin + image.sizes.stack
+    _, alive = planview.peak(image.plan)
+    found = {buffer.name: buffer.size for buffer in alive}
+    rule = [node.name for node in graph.nodes if node.op.raw][-1]
+    found[rule] = found.get(rule, 0) + int(np.prod(graph.shapes[rule]))
+    found["stack"] = image.sizes.stack
+    hot = begin.get("hb_hot_end", 0) - begin.get("hb_data_begin", 0)
+    found |= {"kernels": hot} if hot > 0 else {}
+    found["app"] = total - sum(found.values())
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
 def _check_fits(image: Image) -> None:
     data = image.chip.memory_of("data")
     for name, over in overflow(image).items():
@@ -330,7 +350,8 @@ def _check_fits(image: Image) -> None:
 
 def _ram_advice(image: Image) -> str:
     if image.options.kernels == "flash":
-        return "make the input or the widest layer smaller"
+        largest = list(ram_needed(image).items())[:LARGEST]
+        return f"make one of these smaller: {', '.join(f'{name} {count:,}' for name, count in largest)}"
     begin, end = kernel_code(image.elf)[-1]
     return f"{end - begin:,} of them are kernels: leave out --kernels ram"
 
