@@ -192,7 +192,8 @@ def test_data_that_does_not_fit_is_not_for_formats_to_mend(monkeypatch):
     assert found.change is None
 
 
-CNN = 'model.layers=[{conv=8,padding=1,format="int8"},{conv=16,stride=2,padding=1},{maxpool=2},{conv=9,kernel=2,format="sym5"}]'
+LAYERS = '{conv=8,padding=1,format="int8"},{conv=16,stride=2,padding=1},{maxpool=2},{conv=9,kernel=2,format="sym5"}'
+CNN = f"model.layers=[{LAYERS}]"
 
 
 @pytest.fixture(scope="module")
