@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 bench = typer.Typer(help="Measure: training speed, verification, exactness of formats and of random networks.")
 screen = Console(stderr=True)
 ROOT = Path(__file__).parent.parent  # halfbyte is used from a checkout
+CHIPS_TABLE = ROOT / "docs" / "chips-table.md"
 RECORD = ROOT / "models" / "benchmarks.json"  # what README quotes
 Record = Annotated[bool, typer.Option("--record", help="Keep the result in models/benchmarks.json.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
@@ -92,6 +94,27 @@ def bench_random(
     }
     _report("random", [total], as_json, record)
     _exit_on_mismatch(rows)
+
+
+@bench.command("chips")
+def bench_chips(
+    images: Annotated[int, typer.Option(min=1, help="Test images for each image of firmware.")] = 100,
+    out: Annotated[Path, typer.Option(help="The page that is written.")] = CHIPS_TABLE,
+) -> None:
+    """Every format and every shipped model on every emulated chip, by both compilers: writes docs/chips-table.md."""
+    from exporter.chips import table  # noqa: PLC0415
+    from exporter.chips.emulate import REASONS  # noqa: PLC0415
+
+    models = sorted(path.parent for path in (ROOT / "models").glob("*/graph.json"))
+    with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
+        every = Path(scratch)
+        table.train_every_format(every)
+        rows = _with_bar(table.run_all(every, models, images), len(table.jobs(every, models)), "images of firmware")
+    write_text(out, table.markdown(rows))
+    Console().print(str(out), highlight=False, soft_wrap=True)
+    _exit_on_mismatch(rows)
+    if unexpected := next((row["note"] for row in rows if row["note"] not in {"", *REASONS}), None):
+        raise HalfbyteError(unexpected)
 
 
 def results(

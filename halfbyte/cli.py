@@ -41,6 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 CTRL_C = 130
+EXTRAS = {"elftools": "firmware", "capstone": "firmware"}  # modules of other extras than train
 PIPE_WIDTH = 160  # columns where standard output is no terminal
 screen = Console(stderr=True)  # progress, tables, errors
 RunFolder = Annotated[Path, typer.Argument(help="Run folder, or a shipped model such as models/mnist-fc-12k.")]
@@ -89,11 +90,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Train, export and verify, in one go; with --chip, build the firmware and emulate it as well."""
-    if chip is not None:
-        from exporter.chips.chip import load_chip  # noqa: PLC0415
-
-        load_chip(chip)  # an unknown one is refused before any time is spent
-    folder = _train(recipe, out, seed, sets or [], resume, _refuse)
+    folder = _train(recipe, out, seed, sets or [], resume, _refuse if chip is None else _refuse_for(chip))
     _export(folder)
     report = _verify(folder, "all", 256)
     _finish(report, folder, as_json)
@@ -231,7 +228,8 @@ def _one_line(error: Exception) -> str:
     if hasattr(error, "format_message"):  # click's own: wrong options and arguments; empty where it printed the help
         return error.format_message() and f"{error.format_message()} (see --help)"
     if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed: pip install 'halfbyte[train]'"
+        package = (error.name or "").partition(".")[0]
+        return f"{package} is not installed: pip install 'halfbyte[{EXTRAS.get(package, 'train')}]'"
     if isinstance(error, OSError):
         return f"{error.filename or 'file'}: {error.strerror or error}"
     return f"this is a bug of halfbyte: {type(error).__name__}: {error}; please report what halfbyte --debug shows"
@@ -263,6 +261,22 @@ def _refuse(model: nn.Module, name: str) -> None:
     from exporter.export import prepare  # noqa: PLC0415
 
     prepare(model, name)
+
+
+def _refuse_for(chip: str) -> Callable[[nn.Module, str], None]:
+    """As `_refuse`, also where the chip is unknown, or the network's image cannot be built for it or does not fit."""
+    from exporter.chips.chip import load_chip  # noqa: PLC0415
+
+    described = load_chip(chip)
+
+    def check(model: nn.Module, name: str) -> None:
+        from exporter.chips import fit  # noqa: PLC0415
+
+        _refuse(model, name)
+        with screen.status(f"building an untrained {name} for {chip}"):
+            fit.refuse(model, name, described)
+
+    return check
 
 
 def _warn(model: nn.Module, name: str) -> None:

@@ -148,6 +148,34 @@ def test_emulate_draws_its_counts_beside_the_image_unless_it_prints_json(trained
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_run_that_cannot_be_written_is_emulated_all_the_same(trained, halfbyte, monkeypatch):
+    def refused(*_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("exporter.chips.plots.plot_instructions", refused)
+    code, out, err = halfbyte("emulate", str(trained), "--chip", "ch32v003", "--images", "1")
+    assert (code, "1 images, 0 integers differ" in out) == (0, True)
+    assert err.splitlines()[-1].startswith("note: no picture: ")
+
+
+def test_a_run_for_a_chip_that_is_too_small_is_refused_before_it_trains(tmp_path, halfbyte):
+    words = ("--set", "model.layers=[{linear=400}]", "--out", str(tmp_path / "run"), "--chip", "ch32v003")
+    code, out, err = halfbyte("run", "digits-fc", *words)
+    assert (code, out) == (2, "")
+    assert "does not fit ch32v003: flash needs" in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_stored_samples_that_are_too_many_come_with_the_number_that_fits(trained):
+    chip, recipe = load_chip("ch32v003"), load_recipe("digits-fc")
+    change = fit(recipe, chip, Options(samples=300)).change
+    fits = int(change.removeprefix("--samples "))
+    assert fit(recipe, chip, Options(samples=fits + 1)).change == change
+    with pytest.raises(HalfbyteError, match=f"it fits with {change}$"):
+        build(trained, chip, images_of(trained, fits + 1), Options(samples=fits + 1))
+    assert build(trained, chip, images_of(trained, fits), Options(samples=fits)).sizes.samples == fits * 68
+
+
 def test_without_matplotlib_there_is_no_picture(monkeypatch, tmp_path):
     monkeypatch.setattr("exporter.chips.plots.find_spec", lambda _: None)
     report = SimpleNamespace(functions={"hb_linear_sym4": 1})
@@ -287,6 +315,9 @@ def test_wrong_words_are_one_line_and_exit_code_2(trained, halfbyte):
         ("build", str(trained / "nothing"), "--chip", "ch32v003"),
         ("emulate", str(trained), "--chip", "ch32v003", "--images", "1000000"),
         ("fit", "digits-fd", "--chip", "ch32v003"),
+        ("emulate", str(trained), "--chip", "all", "--toolchain", "keil"),
+        ("emulate", str(trained), "--chip", "ch32v003", "--toolchain", "all", "--optimize", "0"),
+        ("emulate", str(trained), "--chip", "ch32v003", "--toolchain", "all", "--kernels", "eeprom"),
     ):
         code, out, err = halfbyte(*words)
         assert (code, out) == (2, "")

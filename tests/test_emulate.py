@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import signal
 import zlib
 from collections import OrderedDict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from exporter.chips import protocol
 from exporter.chips.chip import chip_names, load_chip
 from exporter.chips.emulate import emulate
 from exporter.chips.image import Options, build
-from exporter.chips.machine import EmulationError
+from exporter.chips.machine import EmulationError, start
 from exporter.chips.unicorn_machine import Machine
 from exporter.export import export
 from exporter.verify import random_samples
@@ -47,14 +49,15 @@ def samples(every_format):
     return random_samples(every_format.graph, 3)
 
 
+@pytest.mark.parametrize("optimize", ["s", "2"])
 @pytest.mark.parametrize("compiler", ["zig", "gcc"])
 @pytest.mark.parametrize("name", chip_names())
-def test_every_format_is_bit_exact_on_every_chip(every_format, samples, name, compiler):
+def test_every_format_is_bit_exact_on_every_chip(every_format, samples, name, compiler, optimize):
     chip = load_chip(name)
     needs_emulator(chip)
     if compiler == "gcc":
         needs_gcc(chip)
-    report = emulate(every_format.folder, chip, samples, Options(toolchain=compiler))
+    report = emulate(every_format.folder, chip, samples, Options(toolchain=compiler, optimize=optimize))
     assert report.mismatches == 0
     assert report.first is None
     assert [layer.name for layer in report.layers] == [node.name for node in every_format.graph.nodes]
@@ -62,12 +65,6 @@ def test_every_format_is_bit_exact_on_every_chip(every_format, samples, name, co
     assert name == "host" or report.instructions > 1000
     assert report.text[-1] == "selftest ok"
     assert not [function for function in report.functions if "div" in function or "mem" in function]
-
-
-@pytest.mark.parametrize("name", ["ch32v003", "stm32f411", "atmega328p", "wasm32", "host"])
-def test_code_for_speed_is_bit_exact_too(every_format, samples, name):
-    needs_emulator(load_chip(name))
-    assert emulate(every_format.folder, load_chip(name), samples, Options(optimize="2")).mismatches == 0
 
 
 def test_counts_add_up(every_format, samples):
@@ -100,12 +97,45 @@ def test_flipped_weights_are_found_and_named(every_format, samples, tmp_path):
     end = text.index("}", begin)
     flipped = [f"0x{int(word, 16) ^ 0x88:02x}" for word in text[begin:end].split(",") if word.strip()]
     source.write_text(text[:begin] + ", ".join(flipped) + text[end:])
-    report = emulate(tmp_path / "run", load_chip("stm32g030"), samples, Options(samples=0))
-    assert report.mismatches > 0
-    assert report.first.layer == "last"
-    assert {layer.name for layer in report.layers if layer.mismatches} == {"last"}
+    for stored in (0, 1):
+        report = emulate(tmp_path / "run", load_chip("stm32g030"), samples[1:], Options(samples=stored))
+        assert report.mismatches > 0
+        assert report.first.layer == "last"
+        assert {layer.name for layer in report.layers if layer.mismatches} == {"last"}
+        assert (report.text[-1] == "selftest FAILED") == (stored == 1)
+
+
+def test_a_stored_sample_that_comes_out_wrong_is_an_error_even_where_nothing_else_does(
+    every_format, samples, monkeypatch
+):
+    real = importlib.import_module("exporter.chips.emulate").build
+    wrong = {"expected": 0}
+
+    def spoiled(folder, chip, images, options):
+        monkeypatch.setattr("exporter.chips.image.zlib", SimpleNamespace(crc32=lambda _: wrong["expected"]))
+        return real(folder, chip, images, options)
+
+    monkeypatch.setattr("exporter.chips.emulate.build", spoiled)
     with pytest.raises(EmulationError, match="selftest FAILED"):
-        emulate(tmp_path / "run", load_chip("stm32g030"), samples[1:], Options(samples=1))
+        emulate(every_format.folder, load_chip("stm32g030"), samples[:1])
+
+
+@pytest.mark.parametrize("name", ["ch32v003", "atmega328p", "wasm32"])
+def test_ctrl_c_is_not_lost_in_what_the_emulator_calls_back(every_format, samples, name):
+    chip = load_chip(name)
+    needs_emulator(chip)
+    machine = start(chip, build(every_format.folder, chip, samples[:0], Options(samples=0, trace=True)).elf)
+    machine.run()
+    machine.on_call("hb_trace", lambda _: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        machine.run(protocol.frame(protocol.RUN, samples[0].tobytes()))
+
+
+def test_the_samples_that_are_stored_need_not_be_those_that_are_sent(every_format, samples):
+    chip, options = load_chip("ch32v003"), Options(samples=3)
+    report = emulate(every_format.folder, chip, samples[:1], options, stored=samples)
+    assert report.flash == build(every_format.folder, chip, samples, options).sizes.flash
+    assert (report.images, report.text[-1]) == (1, "selftest ok")
 
 
 def test_frames_that_are_wrong_are_refused_and_the_next_one_is_answered(every_format, samples):

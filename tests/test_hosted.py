@@ -65,9 +65,8 @@ def test_frames_that_are_wrong_are_refused_and_the_next_one_is_answered(images, 
 def test_a_wrong_kernel_is_found_and_named(exported, samples, tmp_path, name):
     needs_emulator(load_chip(name))
     folder = broken(exported, tmp_path / "run", "int8_t other[64] = {1, 2, 3};\nx = other;")
-    with pytest.raises(EmulationError, match="selftest FAILED"):
-        emulate(folder, load_chip(name), samples)
-    report = emulate(folder, load_chip(name), samples, Options(samples=0))
+    report = emulate(folder, load_chip(name), samples)
+    assert report.text[-1] == "selftest FAILED"
     assert report.first.layer == "fc1"
     assert {layer.name for layer in report.layers if layer.mismatches} <= {"fc1", "fc1.maxshift", "fc2"}
 

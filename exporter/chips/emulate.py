@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from exporter.graph import Graph
 
 PLAIN = Options()
+REASONS = ("does not fit", "not installed", "there is no gcc", "cannot move code to RAM")  # to have no numbers
+FAILED = "selftest FAILED"
 POISONS = 0xA5, 0x5A  # RAM at reset, of the image that is counted and of the one that is traced
 
 
@@ -87,13 +89,15 @@ def emulate(
     images: npt.NDArray[np.integer],
     options: Options = PLAIN,
     progress: Callable[[str], None] = lambda _: None,
+    stored: npt.NDArray[np.integer] | None = None,
 ) -> Report:
     """Build a run's image, send raw images to it over the emulated UART, and compare all there is to compare.
 
-    HalfbyteError where the image does not fit, faults, does not answer, or uses more stack than its bound.
+    stored: raw images of which the first are stored in it, where they are not those that are sent. HalfbyteError where
+    the image does not fit, faults, does not answer, or uses more stack than its bound.
     """
     progress(f"building for {chip.name}")
-    image = build(folder, chip, images, options)
+    image = build(folder, chip, images if stored is None else stored, options)
     twin = build(folder, _roomy(chip, options), images[:0], replace(options, samples=0, trace=True))
     graph, expected = image.graph, reference.run(image.graph, images)
     counts = dict.fromkeys((node.name for node in graph.nodes), 0)
@@ -104,6 +108,8 @@ def emulate(
     progress(f"comparing every layer of {len(images)} images")
     traced = _trace(start(twin.chip, twin.elf, poison=POISONS[1]), twin, images)
     first = _compare(traced, expected, counts, chip.name) or first
+    if first is None and FAILED in text:
+        raise EmulationError(f"{chip.name}: its stored samples come out wrong, though what was sent did not: {FAILED}")
     if machine.stack > image.sizes.stack:
         raise EmulationError(
             f"{chip.name}: the stack took {machine.stack} bytes, more than its bound of {image.sizes.stack}; "
@@ -129,15 +135,20 @@ def run_images(image: Image, images: npt.NDArray[np.integer]) -> tuple[Machine, 
     return machine, text, _scores(machine, image.graph, images)
 
 
-def row(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options) -> dict[str, Any]:
+def row(
+    folder: Path,
+    chip: Chip,
+    images: npt.NDArray[np.integer],
+    options: Options,
+    stored: npt.NDArray[np.integer] | None = None,
+) -> dict[str, Any]:
     """A line of a table: what `emulate` finds, or in `note` why it found nothing."""
     found: Report | None = None
     note = ""
     try:
-        found = emulate(folder, chip, images, options)
+        found = emulate(folder, chip, images, options, stored=stored)
     except HalfbyteError as error:
-        reasons = ("does not fit", "not installed", "there is no gcc", "cannot move code to RAM")
-        note = next((reason for reason in reasons if reason in str(error)), str(error))
+        note = next((reason for reason in REASONS if reason in str(error)), str(error))
     keys = (
         "images",
         "mismatches",
@@ -150,6 +161,7 @@ def row(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Opti
         "cycles",
     )
     values = {key: getattr(found, key, None) for key in keys}
+    values["layers"] = [asdict(layer) for layer in found.layers] if found else None
     return {"chip": chip.name, "toolchain": options.toolchain, "optimize": options.optimize, **values, "note": note}
 
 
@@ -216,11 +228,11 @@ def _marks(image: Image) -> Marks:
 
 
 def _greeting(machine: Machine, image: Image) -> tuple[str, ...]:
-    """What the app prints at its start, checked: it names the network, and its stored samples come out right."""
+    """What the app prints at its start, checked: it names the network, and says how its self-test ended."""
     lines = tuple(line for line in machine.run().decode("ascii", "replace").splitlines() if line)
     want = [f"halfbyte {image.graph.name} {image.graph.digest}"]
     tested = image.sizes.samples > 0 and image.chip.defines.get("HB_SELFTEST", 1)
-    if lines[:1] != tuple(want) or (tested and lines[-1] != "selftest ok"):
+    if lines[:1] != tuple(want) or (tested and lines[-1] not in {"selftest ok", FAILED}):
         raise EmulationError(f"{machine.chip.name}: the app begins with {' / '.join(lines) or 'silence'}")
     info = protocol.parse_info(_ask(machine, protocol.INFO, b""))
     if info.digest != image.graph.digest:

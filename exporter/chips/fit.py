@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 
 from exporter import reference
 from exporter.chips.emulate import measure, run_images
-from exporter.chips.image import Image, Options, Sizes, link_image, overflow, ram_needed
+from exporter.chips.image import Image, Options, Sizes, build, link_image, overflow, ram_needed, samples_that_fit
 from exporter.chips.machine import mean
 from exporter.export import Exported, export
 from exporter.ops import Conv
@@ -74,7 +75,8 @@ class Fit:
     """Go or no-go, and what it would be. Bytes are those of the trained image: code follows from shapes and formats.
 
     over       bytes too many, by memory: {"flash": 444}; empty where it fits
-    change     the smallest change of one layer's format that makes it fit, and the bytes of flash it saves
+    change     fewer stored samples; else the smallest change of one layer's format that makes it fit, and the bytes of
+               flash it saves
     least_ram  bytes of RAM that the image needs, stack included
     peak       what takes the most of them: bytes by name, with the buffers that are in use at the peak of the plan
     typical    some training images, weights drawn as trained ones are distributed
@@ -129,6 +131,13 @@ def fit(recipe: Recipe, chip: Chip, options: Options) -> Fit:
         densities=densities,
         input_instructions=report.input_instructions,
     )
+
+
+def refuse(model: nn.Module, name: str, chip: Chip) -> None:
+    """HalfbyteError where an image of this untrained network could not be built for the chip, or would not fit it."""
+    with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
+        exported = export(copy.deepcopy(model), name, out=scratch)
+        build(Path(scratch), chip, np.zeros((1, *exported.graph.shape), exported.graph.dtype))
 
 
 def _layers(graph: Graph, instructions: dict[str, int | None]) -> tuple[LayerNeed, ...]:
@@ -253,10 +262,12 @@ def _density(graph: Graph, x: npt.NDArray[np.integer]) -> float:
 
 
 def _change(recipe: Recipe, train: Dataset, chip: Chip, options: Options, image: Image) -> str | None:
-    """The change of one layer's format that saves the fewest bytes of weights of those after which the image fits."""
+    """Fewer samples, or the change of a layer's format that saves the fewest bytes of those after which it fits."""
     over = overflow(image)
     if set(over) != {chip.place.tables}:
         return None  # data and stack do not depend on formats
+    if samples := samples_that_fit(image, over[chip.place.tables]):
+        return f"--samples {samples}"
     least = over[chip.place.tables] - KERNEL
     candidates = [candidate for candidate in _candidates(recipe, image) if candidate[0] >= least]
     for _, _, text, changed in sorted(candidates, key=lambda candidate: candidate[:2])[:TRIES]:

@@ -43,6 +43,7 @@ READERS = {"wasm": read_wasm, "native": read_program}
 SUFFIXES = {"wasm": "wasm", "native": "elf"}
 TEMPLATES = templates(Path(__file__).parent / "templates")
 LARGEST = 5  # buffers that a message names
+ALIGNED = 3  # bytes that may lie unused behind stored samples
 ROOM = 1 << 26  # bytes the linker may think a memory has: what does not fit is refused with its size, by us
 
 
@@ -359,12 +360,23 @@ def _ram_advice(image: Image) -> str:
 def _too_large(image: Image, memory: str, used: int, size: int) -> str:
     held = {node.name: sum(table.nbytes for table in node.op.tables()) for node in image.graph.nodes}
     layers = ", ".join(f"{name} {count:,}" for name, count in held.items() if count)
-    widest = max(held, key=lambda name: held[name])
+    widest, samples = max(held, key=lambda name: held[name]), samples_that_fit(image, used - size)
+    less = (
+        f"it fits with --samples {samples}" if samples else f"give {widest} a format of fewer bits, or make it narrower"
+    )
     return (
         f"{image.graph.name} does not fit {image.chip.name}: {memory} needs {used:,} of {size:,} bytes, "
         f"{used - size:,} too many; {layers}, samples {image.sizes.samples:,}, kernels "
-        f"{image.sizes.kernels:,}, app {image.sizes.app:,}; give {widest} a format of fewer bits, or make it narrower"
+        f"{image.sizes.kernels:,}, app {image.sizes.app:,}; {less}"
     )
+
+
+def samples_that_fit(image: Image, over: int) -> int:
+    """How many samples may be stored in an image that is this many bytes too large; 0 where none are too many."""
+    if image.sizes.samples == 0:
+        return 0
+    each = image.sizes.samples // image.options.samples
+    return max(0, image.options.samples - -(-(over + ALIGNED) // each))
 
 
 def to_json(image: Image) -> dict[str, Any]:

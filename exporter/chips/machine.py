@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import importlib
+import signal
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,7 +17,7 @@ from exporter.chips.watch import IS_CODE, IS_INPUT, IS_LAYER, IS_POLL, IS_RUN
 from training.errors import HalfbyteError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from exporter.chips.chip import Chip
     from exporter.chips.elf import Elf
@@ -102,6 +105,22 @@ def start(chip: Chip, elf: Elf, marks: Marks | None = None, poison: int = 0xA5) 
     """The machine of a chip, with an image in it and `poison` in its RAM. Without marks nothing is counted."""
     machine: Machine = importlib.import_module(MACHINES[chip.emulator]).Machine(chip, elf, marks, poison)
     return machine
+
+
+@contextmanager
+def ctrl_c_afterwards() -> Iterator[None]:
+    """Ctrl-C takes effect behind the block: in what C calls back, the exception would be dropped."""
+    pressed: list[int] = []
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -127,8 +128,11 @@ def link(
 
 
 def _run(toolchain: Toolchain, command: Sequence[str], folder: Path) -> None:
+    own = os.environ | {"TMPDIR": str(folder)}  # what a compiler that fails leaves behind goes with the folder
     try:
-        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT, cwd=folder)  # noqa: S603
+        result = subprocess.run(  # noqa: S603
+            command, capture_output=True, text=True, check=False, timeout=TIMEOUT, cwd=folder, env=own
+        )
     except OSError as error:
         raise HalfbyteError(f"{command[0]}: {error.strerror}") from None
     except subprocess.TimeoutExpired:

@@ -15,7 +15,17 @@ import numpy as np
 
 from exporter.chips.cycles import MODELS, Step
 from exporter.chips.isa import ISAS, instructions
-from exporter.chips.machine import PATIENCE, SECONDS, Counted, EmulationError, Marks, by_function, code_slots, mark_code
+from exporter.chips.machine import (
+    PATIENCE,
+    SECONDS,
+    Counted,
+    EmulationError,
+    Marks,
+    by_function,
+    code_slots,
+    ctrl_c_afterwards,
+    mark_code,
+)
 from exporter.chips.watch import FAULTS, IS_CODE, IS_INPUT, IS_RUN, Range, Watch, compiled_hooks
 from training.errors import HalfbyteError
 
@@ -79,7 +89,8 @@ class Machine:
         unicorn = _module("unicorn")
 
         try:
-            self.core.emu_start(self._pc | int(self.thumb), 0xFFFF_FFFE, timeout=SECONDS * 1_000_000)
+            with ctrl_c_afterwards():
+                self.core.emu_start(self._pc | int(self.thumb), 0xFFFF_FFFE, timeout=SECONDS * 1_000_000)
         except unicorn.UcError as error:
             self._explain()
             raise EmulationError(f"{self.chip.name} stopped at {self._here()}: {error}") from None

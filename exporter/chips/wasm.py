@@ -15,7 +15,7 @@ import numpy as np
 
 from exporter.chips.effect import signed
 from exporter.chips.elf import Elf, Segment
-from exporter.chips.machine import PATIENCE, Counted, EmulationError, Marks
+from exporter.chips.machine import PATIENCE, Counted, EmulationError, Marks, ctrl_c_afterwards
 from training.errors import HalfbyteError
 
 if TYPE_CHECKING:
@@ -143,10 +143,11 @@ class Machine:
         self._received.clear()
         self._store.set_fuel(FUEL)
         try:
-            if not self._booted:
-                self._call("hb_boot")
-            while self._queue:
-                self._call("hb_serve")
+            with ctrl_c_afterwards():
+                if not self._booted:
+                    self._call("hb_boot")
+                while self._queue:
+                    self._call("hb_serve")
         except _WaitingError:
             self._booted = True
         except self._trap as error:
