@@ -11,12 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import HOSTED, needs_emulator
 from typer.testing import CliRunner
 
+from exporter.chips.chip import chip_rows, load_chip
+from exporter.chips.emulate import emulate
+from exporter.chips.image import test_images as images_of
 from exporter.export import export
 from exporter.hostlib import STRICT, find_compiler
 from exporter.results import markdown
 from halfbyte.cli import app
+from training.errors import HalfbyteError
 from training.formats import FORMATS
 from training.recipe import check_recipe, recipe_names
 from training.requant import REQUANTS
@@ -67,6 +72,33 @@ def test_the_network_with_a_branch_runs_and_takes_its_image_row_by_row(tmp_path)
     found = subprocess.run([str(program)], check=True, capture_output=True, text=True).stdout
     image = np.tri(28, dtype=np.uint8)[None] * 200
     assert int(found) == exported.scores(image)[0, 9]
+
+
+@pytest.mark.parametrize("name", ["ch32v003", "atmega328p"])
+def test_the_figures_of_mnist_fc_12k_on_a_chip_are_those_of_its_image(name):
+    chip, folder = load_chip(name), ROOT / "models" / "mnist-fc-12k"
+    needs_emulator(chip)
+    try:
+        images = images_of(folder, 10)
+    except HalfbyteError as error:
+        pytest.skip(str(error))
+    found = emulate(folder, chip, images)
+    rom, ram = chip.memory_of("code").size, chip.memory_of("data").size
+    source = " by the model of its core" if chip.cycles else ", counted by simavr"
+    assert (
+        f"| {name} | {found.flash:,} of {rom:,} | {found.ram + found.stack_bound:,} of {ram:,} | "
+        f"{found.instructions / 1e6:.2f} million | {1000 * found.cycles / chip.clock_hz:.0f} ms{source} |"
+    ) in README
+
+
+def test_the_table_of_chips_is_that_of_their_descriptions():
+    for row in chip_rows():
+        size = "2 M" if row["flash"] == 2 << 20 else "1 M" if row["flash"] == 1 << 20 else f"{row['flash'] // 1024} K"
+        ram = f"{row['ram'] // 1024} K"
+        (line,) = re.findall(rf"^\| {row['chip']} \| .*\|$", README.partition("| chip | core |")[2], re.MULTILINE)
+        shown = [cell.strip() for cell in line.split("|")[3:5]]
+        assert shown in ([size, ram], ["-", ram], ["-", "-"])
+        assert (shown == ["-", "-"]) == (row["chip"] in HOSTED)
 
 
 def test_the_recipe_is_valid():
