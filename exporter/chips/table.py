@@ -62,8 +62,8 @@ A network of {layers} layers with all formats and requantizers, trained for {epo
 BY_FORMAT = """
 ## Instructions for a weight
 
-In the same images, of the kernel in a layer of {width}x{width} weights. WebAssembly and the host are not counted by
-layer.
+In the same images, of the kernel in a layer of {width}x{width} weights. With -Omix they are those of -O2. WebAssembly
+and the host are not counted by layer.
 """
 MODELS = """
 ## The models that ship
@@ -128,7 +128,7 @@ def _by_format(rows: Sequence[dict[str, Any]]) -> str:
     lines = []
     for one in rows:
         square = [layer for layer in one["layers"] or () if layer["op"] == "linear"][1:-1]
-        if square and square[0]["instructions"] is not None:
+        if square and square[0]["instructions"] is not None and one["optimize"] != "mix":
             costs = {layer["format"]: layer["instructions"] / WIDTH**2 for layer in square}
             lines.append([one["chip"], _built(one), *(f"{costs[name]:.1f}" for name in FORMATS)])
     return _table(["chip", "built by", *FORMATS], lines)
