@@ -133,23 +133,29 @@ def _print_rows(rows: Sequence[dict[str, Any]], right: Sequence[str] = ()) -> No
 
 
 def emulate(
-    folder: RunFolder,
+    folders: Annotated[list[Path], typer.Argument(help="Run folders or shipped models; several make a table each.")],
     chip: ChipName,
     images: Annotated[int, typer.Option(min=1, help="Test images to send over the emulated UART.")] = 100,
     toolchain: ToolchainName = "zig",
     optimize: Optimize = "s",
     kernels: Kernels = "flash",
     samples: Samples = 1,
+    table: Annotated[
+        Path | None, typer.Option(help="Markdown file of the rows; goes on with one that is there.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a firmware image on an emulated chip; compare every score and every layer. Exit code 1 on a difference.
 
-    `all` as --chip, --toolchain, --optimize or --kernels goes through all of them and prints a row for each. Without
-    --json, and where matplotlib is installed, RUN/firmware/CHIP/instructions.png shows where the instructions go.
+    `all` as --chip, --toolchain, --optimize or --kernels goes through all of them and prints a row for each, as several
+    runs do; --table keeps the rows in a file as well. Without --json, and where matplotlib is installed,
+    RUN/firmware/CHIP/instructions.png shows where the instructions go.
     """
-    if ALL in {chip, toolchain, optimize, kernels}:
-        _emulate_all(folder, chip, toolchain, optimize, kernels, images, samples, as_json)
+    words = {"chip": chip, "toolchain": toolchain, "optimize": optimize, "kernels": kernels}
+    if ALL in words.values() or len(folders) > 1 or table:
+        _emulate_all(folders, words, images, samples, table, as_json=as_json)
         return
+    (folder,) = folders
     from exporter.chips import emulate as emulator  # noqa: PLC0415
     from exporter.chips.chip import load_chip  # noqa: PLC0415
     from exporter.chips.image import Options, load_graph, test_images  # noqa: PLC0415
@@ -178,35 +184,52 @@ def emulate(
 
 
 def _emulate_all(
-    folder: Path, chip: str, toolchain: str, optimize: str, kernels: str, images: int, samples: int, as_json: bool
+    folders: Sequence[Path], words: dict[str, str], images: int, samples: int, table: Path | None, *, as_json: bool
 ) -> None:
     from exporter.chips.chip import chip_names, load_chip  # noqa: PLC0415
     from exporter.chips.emulate import REASONS, row  # noqa: PLC0415
     from exporter.chips.image import KERNELS, Options, load_graph, test_images  # noqa: PLC0415
+    from exporter.chips.tablefile import TableFile  # noqa: PLC0415
     from exporter.chips.toolchain import OPTIMIZE, TOOLCHAINS  # noqa: PLC0415
 
-    load_graph(folder)
-    chosen = (
-        _choices("chip", chip, chip_names()),
-        _choices("toolchain", toolchain, TOOLCHAINS),
-        _choices("optimize", optimize, OPTIMIZE),
-        _choices("kernels", kernels, KERNELS),
-    )
+    graphs = {folder: load_graph(folder) for folder in folders}
+    every = (chip_names(), TOOLCHAINS, OPTIMIZE, KERNELS)
+    chosen = [_choices(option, word, all_) for (option, word), all_ in zip(words.items(), every, strict=True)]
     choices = list(itertools.product(*chosen))
-    x, rows = test_images(folder, max(images, samples)), []
+    file = TableFile(table, _table_command(folders, words, images, table)) if table else None
+    found: list[dict[str, Any]] = []
     with Progress(console=screen) as bars:
-        for name, compiler, level, place in bars.track(choices, description="emulating"):
-            options = Options(compiler, level, samples, kernels=place)
-            rows.append(row(folder, load_chip(name), x[:images], options, x))
+        task = bars.add_task("emulating", total=len(folders) * len(choices))
+        for folder, graph in graphs.items():
+            x, title = test_images(folder, max(images, samples)), file.begin(graph, images) if file else ""
+            rows = []
+            for name, compiler, level, place in choices:
+                if file is None or not file.has(title, name, f"{compiler} -O{level}", place):
+                    options = Options(compiler, level, samples, kernels=place)
+                    rows.append(row(folder, load_chip(name), x[:images], options, x))
+                    if file:
+                        file.add(title, rows[-1], place)
+                bars.advance(task)
+            if rows and not as_json:
+                text = f"{graph.name}, {graph.weight_bytes:,} bytes of constants"
+                Console().print(text, highlight=False, soft_wrap=True)
+                _print_rows([_short(one) for one in rows], right=tuple(_short(rows[0]))[2:-1])
+            found += [{"network": graph.name, **one} for one in rows]
     if as_json:
-        print(json.dumps(rows))
-    else:
-        _print_rows([_short(one) for one in rows], right=tuple(_short(rows[0]))[2:-1])
-    failed = [one["note"] for one in rows if one["note"] not in {"", *REASONS}]
+        print(json.dumps(found))
+    failed = [one["note"] for one in found if one["note"] not in {"", *REASONS}]
     for note in failed:
         screen.print(note, markup=False, highlight=False, soft_wrap=True)
-    if failed or any(one["mismatches"] for one in rows):
+    if failed or any(one["mismatches"] for one in found):
         raise typer.Exit(1)
+
+
+def _table_command(folders: Sequence[Path], words: dict[str, str], images: int, table: Path) -> str:
+    """What makes a table again."""
+    options = [text for option, word in words.items() for text in (f"--{option}", word)]
+    return shlex.join(
+        ["halfbyte", "emulate", *map(str, folders), *options, "--images", str(images), "--table", str(table)]
+    )
 
 
 def _choices(option: str, word: str, every: Iterable[str]) -> list[str]:

@@ -95,7 +95,7 @@ def run(
     report = _verify(folder, "all", 256)
     _finish(report, folder, as_json)
     if chip is not None:
-        emulate(folder, chip, as_json=as_json)
+        emulate([folder], chip, as_json=as_json)
 
 
 @app.command()

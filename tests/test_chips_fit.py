@@ -220,7 +220,7 @@ def test_data_that_does_not_fit_is_not_for_formats_to_mend(monkeypatch):
     assert found.change is None
 
 
-LAYERS = '{conv=8,padding=1,format="int8"},{conv=16,stride=2,padding=1},{maxpool=2},{conv=9,kernel=2,format="sym5"}'
+LAYERS = '{conv=7,padding=1,format="int8"},{conv=16,stride=2,padding=1},{maxpool=2},{conv=9,kernel=2,format="sym5"}'
 CNN = f"model.layers=[{LAYERS}]"
 
 
@@ -337,6 +337,22 @@ def test_all_chips_are_a_row_each_and_a_chip_that_is_too_small_says_so(trained, 
     small = emulator.row(trained, shrunk(load_chip("ch32v003")), images_of(trained, 1), Options())
     assert small["note"] == "does not fit"
     assert small["mismatches"] is None
+
+
+def test_a_table_in_a_file_goes_on_where_it_stopped_and_drops_lines_of_other_networks(trained, halfbyte, tmp_path):
+    table = tmp_path / "chips.md"
+    words = ("emulate", str(trained), "--chip", "stm32g030", "--images", "1", "--table", str(table))
+    code, _, err = halfbyte(*words)
+    assert code == 0, err
+    text = table.read_text()
+    (line,) = [line for line in text.splitlines() if line.startswith("| stm32g030 | zig -Os | 1 | 0 | ")]
+    assert f"halfbyte {' '.join(words[:4])}" in text
+    table.write_text(text.replace(line, line.replace("| 1 | 0 |", "| 1 | kept |")))
+    assert halfbyte(*words)[0] == 0
+    assert "| kept |" in table.read_text()  # it was not run again
+    halfbyte(*words[:5], "2", *words[6:])
+    assert "| kept |" not in table.read_text()
+    assert table.read_text().count("\n## ") == 1
 
 
 def shrunk(chip):
