@@ -12,6 +12,7 @@ from exporter import reference
 from exporter.chips import protocol
 from exporter.chips.image import Image, Options, build
 from exporter.chips.machine import EmulationError, Marks, mean, start
+from exporter.codegen import _input_height as input_height
 from exporter.codegen import layer_functions
 from exporter.hostlib import NUMPY_TYPES
 from exporter.plan import in_graph_order
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from exporter.chips.chip import Chip
     from exporter.chips.machine import Machine
-    from exporter.graph import Graph
 
 PLAIN = Options()
 REASONS = ("does not fit", "not installed", "there is no gcc", "cannot move code to RAM")  # to have no numbers
@@ -52,7 +52,8 @@ class Report:
     images              that were sent over the UART
     mismatches          integers that differ from the reference: scores of the image, tensors of its traced twin
     stack, stack_bound  most that was in use; what the call graph allows
-    instructions        of hb_<model>_run, input_instructions of hb_<model>_input; None where nothing counts them
+    instructions        of hb_<model>_run, or of all that is pushed without the input rule
+    input_instructions  of hb_<model>_input, or of its kernel; both None where nothing counts them
     cycles              of hb_<model>_run by the model of the core (`exporter.chips.cycles`), None where there is none
     functions           instructions by function
     text                what the app printed at its start
@@ -64,6 +65,7 @@ class Report:
     toolchain: str
     optimize: str
     kernels_in: str
+    input: str
     images: int
     mismatches: int
     flash: int
@@ -98,7 +100,8 @@ def emulate(
     """
     progress(f"building for {chip.name}")
     image = build(folder, chip, images if stored is None else stored, options)
-    twin = build(folder, _roomy(chip, options), images[:0], replace(options, samples=0, trace=True))
+    again = replace(image.options, samples=0, trace=True)
+    twin = build(folder, _roomy(chip, options), images[:0], again)
     graph, expected = image.graph, reference.run(image.graph, images)
     counts = dict.fromkeys((node.name for node in graph.nodes), 0)
 
@@ -132,7 +135,7 @@ def run_images(image: Image, images: npt.NDArray[np.integer]) -> tuple[Machine, 
     machine = start(image.chip, image.elf, _marks(image), POISONS[0])
     text = _greeting(machine, image)
     machine.forget()
-    return machine, text, _scores(machine, image.graph, images)
+    return machine, text, _scores(machine, image, images)
 
 
 def row(
@@ -194,6 +197,7 @@ def _report(
         toolchain=image.options.toolchain,
         optimize=image.options.optimize,
         kernels_in=image.options.kernels,
+        input=image.options.input,
         images=images,
         mismatches=sum(counts.values()),
         flash=sizes.flash,
@@ -218,13 +222,16 @@ def _roomy(chip: Chip, options: Options) -> Chip:
 
 
 def _marks(image: Image) -> Marks:
-    graph = image.graph
+    graph, name = image.graph, image.graph.name
     raw = [node.op.raw for node in graph.nodes]
     stages = layer_functions(graph, image.plan)
     kernels = [node.op.kernel() for node in graph.nodes if node.op.raw or not stages]  # a stage calls several
     layers = dict.fromkeys(kernels, 0) | {name: number for number, name in enumerate(stages, 1)}
     n_run = len(stages) or raw.count(False)
-    return Marks(f"hb_{graph.name}_run", f"hb_{graph.name}_input", layers, n_run, raw.count(True))
+    if image.options.input == "rows":
+        run = tuple(f"hb_{name}_push_{part}" for part in ("begin", "row", "end"))
+        return Marks(run, graph.nodes[0].op.kernel(), layers, n_run, raw.count(True))
+    return Marks((f"hb_{name}_run",), f"hb_{name}_input", layers, n_run, raw.count(True))
 
 
 def _greeting(machine: Machine, image: Image) -> tuple[str, ...]:
@@ -256,9 +263,18 @@ def _ask(machine: Machine, kind: int, payload: bytes) -> bytes:
     return body
 
 
-def _scores(machine: Machine, graph: Graph, images: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+def _infer(machine: Machine, image: Image, x: npt.NDArray[np.integer]) -> bytes:
+    """Send a raw sample, whole or row by row; the answer with its scores."""
+    rows = input_height(image.graph) if image.options.input == "rows" else 0
+    for kind, payload in protocol.requests(x, image.graph.dtype, rows):
+        answer = _ask(machine, kind, payload)
+    return answer
+
+
+def _scores(machine: Machine, image: Image, images: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+    graph = image.graph
     n = int(np.prod(graph.shapes[graph.nodes[-1].name]))
-    rows = [np.frombuffer(_ask(machine, protocol.RUN, protocol.sample(x, graph.dtype))[: 4 * n], "<i4") for x in images]
+    rows = [np.frombuffer(_infer(machine, image, x)[: 4 * n], "<i4") for x in images]
     return np.array(rows, np.int32).reshape(len(images), n)
 
 
@@ -279,7 +295,7 @@ def _trace(machine: Machine, twin: Image, images: npt.NDArray[np.integer]) -> di
     rows: list[list[bytearray]] = []
     for x in images:
         seen = [bytearray(size) for size in sizes]
-        _ask(machine, protocol.RUN, protocol.sample(x, graph.dtype))
+        _infer(machine, twin, x)
         rows.append(seen)
     return {
         node.name: in_graph_order(

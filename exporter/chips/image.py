@@ -4,23 +4,23 @@
 from __future__ import annotations
 
 import re
-import struct
 import tempfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from exporter import planview, reference
-from exporter.chips import flashfiles, stack
+from exporter.chips import flashfiles, protocol, stack
 from exporter.chips.chip import FIRMWARE, PORTS, Chip
 from exporter.chips.elf import Elf, read_elf
 from exporter.chips.isa import ISAS, check
 from exporter.chips.native import read_program
 from exporter.chips.toolchain import OPTIMIZE, find_toolchain, link
 from exporter.chips.wasm import read_wasm
+from exporter.codegen import _input_height as input_height
 from exporter.codegen import _table, templates
 from exporter.graph import Graph, read_graph
 from exporter.ops import Table
@@ -55,6 +55,8 @@ class Options:
     optimize   s: all for size; 2: all for speed; mix: the kernels for speed
     samples    test images stored in it
     trace      call hb_trace after every operation
+    input      frame: the app keeps a raw sample; rows: only a row of it, which comes in a frame of its own;
+               auto: rows where the data does not fit otherwise
     kernels    flash, or ram: the forward pass and its kernels run from RAM, where flash has wait states
     """
 
@@ -63,6 +65,7 @@ class Options:
     samples: int = 1
     trace: bool = False
     kernels: str = "flash"
+    input: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -138,8 +141,17 @@ def build(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Op
 
 
 def link_image(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options) -> Image:
-    """As `build`, whether it fits or not."""
+    """As `build`, whether it fits or not. The image's options say how its input comes: as frame, or in rows."""
     _check_options(chip, options)
+    if options.input != "auto":
+        return _link_image(folder, chip, images, options)
+    image = _link_image(folder, chip, images, replace(options, input="frame"))
+    if chip.memory_of("data").name in overflow(image) and image.plan.input_rows:
+        return _link_image(folder, chip, images, replace(options, input="rows"))
+    return image
+
+
+def _link_image(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options) -> Image:
     graph = load_graph(folder)
     with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
         elf = _link(graph, folder / "c", chip, images[: options.samples], options, Path(scratch))
@@ -148,7 +160,15 @@ def link_image(folder: Path, chip: Chip, images: npt.NDArray[np.integer], option
         what = refused.code.to_bytes(refused.length, "little").hex()
         raise HalfbyteError(f"{chip.name} cannot run {what} at {elf.where(refused.address)}: {refused.why}")
     plan = read_plan(folder / "plan.json", graph)
-    return Image(chip, graph, plan, options, elf, _measure(elf, chip, graph, min(options.samples, len(images))))
+    stored = min(options.samples, len(images)) * _sample_bytes(graph, options)
+    return Image(chip, graph, plan, options, elf, _measure(elf, chip, graph, stored))
+
+
+def _sample_bytes(graph: Graph, options: Options) -> int:
+    """Of a stored sample, in front of the input rule or behind it, and of the CRC of its scores."""
+    last_raw = [node.name for node in graph.nodes if node.op.raw][-1]
+    raw = int(np.prod(graph.shape)) * np.dtype(graph.dtype).itemsize
+    return (raw if options.input == "rows" else int(np.prod(graph.shapes[last_raw]))) + 4
 
 
 def _check_options(chip: Chip, options: Options) -> None:
@@ -196,7 +216,7 @@ def _link(
     hot = _hot(graph, c, kernels) if options.kernels == "ram" and not chip.runs_from_ram else []
     trace = '#include "hb_trace.h"\n\n' if options.trace else ""
     generated = {
-        **_generated(graph, images),
+        **_generated(graph, images, rows=input_height(graph) if options.input == "rows" else 0),
         "hb_model.c": f'{trace}#include "{graph.name}.c"\n',
         "link.ld": link_script(chip, [f"*/{path.stem}.o(.text .text.*)" for path in (MODEL, *kernels)], hot),
     }
@@ -248,23 +268,29 @@ def _name(source: Path, scratch: Path) -> Path:
     return Path(source.name) if source.parent == scratch else source.resolve()
 
 
-def _generated(graph: Graph, images: npt.NDArray[np.integer]) -> dict[str, str]:
+def _generated(graph: Graph, images: npt.NDArray[np.integer], *, rows: int) -> dict[str, str]:
+    """Sources of the app that the network decides; `rows` that a raw sample comes in, 0 where it comes whole."""
     tensors = reference.run(graph, images) if len(images) else {}
     last_raw = [node.name for node in graph.nodes if node.op.raw][-1]
     raw_bytes = np.dtype(graph.dtype).itemsize * int(np.prod(graph.shape))
     n_scores = int(np.prod(graph.shapes[graph.nodes[-1].name]))
-    samples, golden = np.zeros(0, np.int64), []
+    samples: npt.NDArray[np.integer] = np.zeros(0, np.int64)
+    golden: list[str] = []
     if tensors:
-        samples = tensors[last_raw].reshape(-1)
+        samples = (images if rows else tensors[last_raw]).reshape(-1)
         scores = tensors[graph.nodes[-1].name].astype("<i4")
         golden = [f"0x{zlib.crc32(row.tobytes()):08x}" for row in scores]
+    raw_type = {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t"}[graph.dtype]
+    sample_type = raw_type if rows else "int8_t"
     context = {
+        "rows": rows,
+        "sample_type": sample_type,
         "name": graph.name,
         "macro": f"HB_{graph.name.upper()}",
-        "sizes": "".join(f"\\x{byte:02x}" for byte in struct.pack("<II", raw_bytes, n_scores)),
-        "raw_type": {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t"}[graph.dtype],
+        "sizes": "".join(f"\\x{byte:02x}" for byte in protocol.info_sizes(raw_bytes, rows, n_scores)),
+        "raw_type": raw_type,
         "golden": golden,
-        "samples": _table("samples", Table("samples", "int8_t", samples, 0))["lines"],
+        "samples": _table("samples", Table("samples", "int16_t", samples, 0))["lines"],
     }
     return {
         "hb_app_model.h": TEMPLATES.get_template("app_model.h.j2").render(context),
@@ -272,14 +298,12 @@ def _generated(graph: Graph, images: npt.NDArray[np.integer]) -> dict[str, str]:
     }
 
 
-def _measure(elf: Elf, chip: Chip, graph: Graph, samples: int) -> Sizes:
+def _measure(elf: Elf, chip: Chip, graph: Graph, stored: int) -> Sizes:
     flash = sum(_extents(elf, chip).values())
     data = chip.memory_of("data")
     ram = elf.symbols["hb_bss_end"] - data.origin
     if chip.runs_from_ram and chip.place.code != chip.place.data:
         ram += _extents(elf, chip)[chip.place.code]
-    last_raw = [node.name for node in graph.nodes if node.op.raw][-1]
-    stored = samples * (int(np.prod(graph.shapes[last_raw])) + 4)
     kernels = sum(end - begin for begin, end in kernel_code(elf))
     app = flash - graph.weight_bytes - stored - kernels
     return Sizes(flash, ram, stack.bound(elf, ISAS[chip.isa]), graph.weight_bytes, stored, kernels, app)
@@ -328,7 +352,9 @@ def ram_needed(image: Image) -> dict[str, int]:
     _, alive = planview.peak(image.plan)
     found = {buffer.name: buffer.size for buffer in alive}
     rule = [node.name for node in graph.nodes if node.op.raw][-1]
-    found[rule] = found.get(rule, 0) + int(np.prod(graph.shapes[rule]))
+    whole = int(np.prod(graph.shapes[rule]))
+    kept = whole // input_height(graph) * image.plan.input_rows if image.options.input == "rows" else whole
+    found[rule] = found.get(rule, 0) + kept
     found["stack"] = image.sizes.stack
     hot = begin.get("hb_hot_end", 0) - begin.get("hb_data_begin", 0)
     found |= {"kernels": hot} if hot > 0 else {}
@@ -388,6 +414,7 @@ def to_json(image: Image) -> dict[str, Any]:
         "toolchain": image.options.toolchain,
         "optimize": image.options.optimize,
         "kernels_in": image.options.kernels,
+        "input": image.options.input,
         **image.sizes.__dict__,
         "flash_size": image.chip.memory_of("code").size,
         "ram_size": image.chip.memory_of("data").size,

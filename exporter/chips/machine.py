@@ -59,15 +59,27 @@ def mean(total: int | None, calls: int) -> int | None:
 class Marks:
     """Functions to count, by name: the forward pass, the input rule, and those that begin a layer of either.
 
-    layers         name -> number of the layer from 1, or 0: whichever comes next
+    run             one, or those that each do a part of an inference; they may call the input rule
+    layers          name -> number of the layer from 1, or 0: whichever comes next
     n_run, n_input  layers in each of the two
     """
 
-    run: str
+    run: tuple[str, ...]
     input: str
     layers: dict[str, int]
     n_run: int
     n_input: int
+
+    @property
+    def in_parts(self) -> bool:
+        """Does an inference take several calls?"""
+        return len(self.run) > 1
+
+
+def check_layers(marks: Marks | None, calls: int, fewest: int, most: int, expected: int) -> None:
+    """EmulationError where the calls of a function that is counted did not run all of its layers."""
+    if calls and not (marks and marks.in_parts) and not expected == most == fewest:
+        raise EmulationError(f"a call runs {fewest} to {most} layers, not {expected}")
 
 
 class Machine(Protocol):
@@ -164,7 +176,7 @@ def mark_code(chip: Chip, elf: Elf, slots: Slots, marks: Marks | None) -> np.nda
     names = {"hb_port_read": IS_POLL}
     if marks:
         names |= {name: IS_LAYER | number << LAYER for name, number in marks.layers.items()}
-        names |= {marks.run: IS_RUN, marks.input: IS_INPUT}
+        names |= dict.fromkeys(marks.run, IS_RUN) | {marks.input: IS_INPUT | names.get(marks.input, 0)}
     for function in elf.functions:
         table[slots.of(function.address)] |= names.get(function.name, 0)
     return table

@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from exporter.chips.machine import PATIENCE, SECONDS, Counted, EmulationError, Marks, by_function, code_slots, mark_code
+from exporter.chips.machine import (
+    PATIENCE,
+    SECONDS,
+    Counted,
+    EmulationError,
+    Marks,
+    by_function,
+    check_layers,
+    code_slots,
+    mark_code,
+)
 from exporter.chips.watch import FAULTS, IS_INPUT, IS_RUN
 from exporter.hostlib import find_compiler
 from training.errors import HalfbyteError
@@ -79,6 +89,8 @@ class State(ctypes.Structure):
         *_u64("n_input"),
         ("output", ctypes.c_void_p),
         *_u64("n_output", "max_output", "patience", "empty", "watched", "passed"),
+        ("outer", ctypes.c_int64),
+        *_u64("outer_back", "outer_sp"),
     )
 
 
@@ -101,7 +113,7 @@ class Machine:
     """An AVR with an image in it. `marks`: what to count."""
 
     def __init__(self, chip: Chip, elf: Elf, marks: Marks | None = None, poison: int = 0xA5) -> None:
-        self.chip, self.elf = chip, elf
+        self.chip, self.elf, self._marks = chip, elf, marks
         self._driver = driver()
         self._action: Callable[[list[int]], None] = lambda _: None
         self._output = ctypes.create_string_buffer(OUTPUT)
@@ -118,6 +130,7 @@ class Machine:
             stack_begin=elf.symbols["hb_bss_end"] - DATA,
             stack_low=ram.end - DATA,
             active=-1,
+            outer=-1,
             output=ctypes.addressof(self._output),
             max_output=OUTPUT,
             watched=2**63,
@@ -172,8 +185,7 @@ class Machine:
     def counted(self, index: int) -> Counted:
         """What was counted of the forward pass (0) or of the input rule (1)."""
         region = self._state.regions[index]
-        if region.calls and not region.n_layers == region.most == region.fewest:
-            raise EmulationError(f"a call runs {region.fewest} to {region.most} layers, not {region.n_layers}")
+        check_layers(self._marks, region.calls, region.fewest, region.most, region.n_layers)
         layers, executions = self._counts[index]
         return Counted(int(region.calls), int(region.count), tuple(int(n) for n in layers), executions)
 

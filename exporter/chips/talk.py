@@ -58,6 +58,7 @@ class Line:
 
     at       what is going on, for messages
     met      has the board said what it is?
+    rows     that it takes a sample in, 0 where it takes all of it at once
     buffer   bytes not looked at yet
     noise    bytes that were no frame
     damaged  frames with a wrong CRC since the last one that was sent
@@ -70,6 +71,7 @@ class Line:
     patience: Patience
     at: str = "asking what it is"
     met: bool = False
+    rows: int = 0
     buffer: bytearray = field(default_factory=bytearray)
     noise: bytearray = field(default_factory=bytearray)
     damaged: int = 0
@@ -142,7 +144,7 @@ def meet(line: Line, graph: Graph, folder: Path) -> None:
     if (info.raw_bytes, info.n_scores) != (raw, scores):
         found = f"the board takes samples of {info.raw_bytes:,} bytes and gives {info.n_scores:,} scores"
         raise HalfbyteError(f"{line.name}: {found}, {folder} {raw:,} and {scores:,}; {again}")
-    line.met = True
+    line.met, line.rows = True, info.rows
 
 
 def compare(
@@ -150,7 +152,7 @@ def compare(
 ) -> Report:
     """Send raw images (n, *shape) to a board that was met, one after the other; `progress` gets their number."""
     size, n_scores = _sizes(graph)
-    if size > protocol.MOST:
+    if size > protocol.MOST and not line.rows:
         raise HalfbyteError(f"{graph.name} takes samples of {size:,} bytes; a frame holds at most {protocol.MOST:,}")
     last = graph.nodes[-1].name
     expected = reference.run(graph, images)[last].reshape(len(images), n_scores)
@@ -158,8 +160,8 @@ def compare(
     begun = time.monotonic()
     for index, image in enumerate(images):
         line.at = f"image {index} of {len(images)}"
-        payload = exchange(line, protocol.RUN, protocol.sample(image, graph.dtype), 4 * (n_scores + 1))
-        answers[index] = np.frombuffer(payload, "<i4")
+        for kind, payload in protocol.requests(image, graph.dtype, line.rows):
+            answers[index] = np.frombuffer(exchange(line, kind, payload, 4 * (n_scores + 1)), "<i4")
         progress(index + 1)
     seconds = time.monotonic() - begun
     scores, cycles = answers[:, :-1], answers[:, -1].view("<u4")

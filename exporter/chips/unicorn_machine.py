@@ -22,6 +22,7 @@ from exporter.chips.machine import (
     EmulationError,
     Marks,
     by_function,
+    check_layers,
     code_slots,
     ctrl_c_afterwards,
     mark_code,
@@ -67,7 +68,7 @@ class Machine:
     """A chip with an image in it. `marks`: what to count; without, nothing is counted, and it runs faster."""
 
     def __init__(self, chip: Chip, elf: Elf, marks: Marks | None = None, poison: int = 0xA5) -> None:
-        self.chip, self.elf = chip, elf
+        self.chip, self.elf, self._marks = chip, elf, marks
         self.core, self.registers = _core(chip)
         self.thumb = ISAS[chip.isa].family == "thumb"
         self._received, self._queue, self._empty, self._patience = bytearray(), bytearray(), 0, PATIENCE
@@ -75,7 +76,7 @@ class Machine:
         self._values: dict[int, int] = {}
         self._map(poison)
         self._slots = code_slots(chip, elf)
-        self._watch = Watch(active=-1, stack_low=chip.memory_of("data").end)
+        self._watch = Watch(active=-1, outer=-1, stack_low=chip.memory_of("data").end)
         self._keep: list[Any] = []  # what C points to
         self._hook(marks)
         self._pc = self._reset()
@@ -133,8 +134,7 @@ class Machine:
     def counted(self, index: int) -> Counted:
         """What was counted of the forward pass (0) or of the input rule (1)."""
         region = self._watch.regions[index]
-        if region.calls and not region.n_layers == region.most == region.fewest:
-            raise EmulationError(f"a call runs {region.fewest} to {region.most} layers, not {region.n_layers}")
+        check_layers(self._marks, region.calls, region.fewest, region.most, region.n_layers)
         layers, difference, *_ = self._keep[index]
         return Counted(
             int(region.calls), int(region.count), tuple(int(n) for n in layers), difference.cumsum()[:-1]

@@ -207,7 +207,7 @@ class Machine:
             at = {name: self.elf.symbols[f"hb_app_{name}"] for name in ("memory", "x", "result")}
             for count, name, arguments in (
                 (self._counts[1], self.marks.input, (at["x"], at["memory"])),
-                (self._counts[0], self.marks.run, (at["result"], at["x"], at["memory"])),
+                (self._counts[0], self.marks.run[0], (at["result"], at["x"], at["memory"])),
             ):
                 before = self._used()
                 self._call(name, *arguments)

@@ -84,6 +84,9 @@ class Watch(ctypes.Structure):
         ("reg_flags", ctypes.c_int64),
         ("wait", ctypes.c_uint64),
         ("data_begin", ctypes.c_uint64),
+        ("outer", ctypes.c_int64),
+        ("outer_back", ctypes.c_uint64),
+        ("outer_sp", ctypes.c_uint64),
     )
 
 

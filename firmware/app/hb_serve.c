@@ -7,8 +7,8 @@
 enum {
     SYNC = 0xA5,
     INFO = 0x01,
-    RUN = 0x02,
-    REPLY = 0x80, // or'ed to the type that is answered
+    RUN = HB_APP_ROWS > 0 ? 0x03 : 0x02, // a row, or a whole sample
+    REPLY = 0x80,                        // or'ed to the type that is answered
     ERROR = 0xFF,
 };
 
@@ -18,6 +18,7 @@ enum error {
     BAD_LENGTH = 2,
     BAD_TYPE = 3,
     TOO_SLOW = 4,
+    BAD_ROW = 5, // neither the first, nor the next, nor the last one again
 };
 
 // Polls of an empty UART before a frame that has begun counts as cut off.
@@ -69,12 +70,20 @@ static void reply(uint8_t type, const void *payload, size_t n)
 
 static void answer_run(void)
 {
-    hb_app_input(hb_app_x, hb_app_memory.raw);
+#if HB_APP_ROWS > 0
+    if (!hb_app_push()) {
+        const uint8_t error = BAD_ROW;
+        reply(ERROR, &error, 1);
+        return;
+    }
+#else
+    hb_app_input(hb_app_x, hb_app_memory.payload);
     hb_app_infer();
+#endif
     reply(RUN | REPLY, &hb_app_result, sizeof hb_app_result);
 }
 
-// The rest of a frame, its payload into hb_app_memory.raw, and its type.
+// The rest of a frame, its payload into hb_app_memory, and its type.
 static enum error receive_frame(uint8_t *type)
 {
     uint8_t head[3]; // type, length
@@ -87,14 +96,15 @@ static enum error receive_frame(uint8_t *type)
         return BAD_TYPE;
     }
     const uint16_t length = (uint16_t)(head[1] | (uint16_t)head[2] << 8);
-    if (length != (*type == RUN ? sizeof hb_app_memory.raw : 0)) {
+    if (length != (*type == RUN ? HB_APP_PAYLOAD_BYTES : 0)) {
         return BAD_LENGTH;
     }
-    if (!receive(hb_app_memory.raw, length) || !receive(&crc, 4)) {
+    if (!receive(&hb_app_memory.payload, length) || !receive(&crc, 4)) {
         return TOO_SLOW;
     }
     const uint32_t found = hb_crc(HB_CRC_BEGIN, head, 3);
-    return ~hb_crc(found, hb_app_memory.raw, length) == crc ? NONE : BAD_CRC;
+    return ~hb_crc(found, &hb_app_memory.payload, length) == crc ? NONE
+                                                                 : BAD_CRC;
 }
 
 void hb_serve(void)

@@ -67,6 +67,8 @@ struct machine {
     uint64_t n_output, max_output;
     uint64_t patience, empty; // reads of an empty UART that may be, that were
     uint64_t watched, passed; // halfword to stop at; it has stopped there
+    int64_t outer;            // region that called another one, or -1
+    uint64_t outer_back, outer_sp;
 };
 
 int32_t hb_avr_open(struct machine *m, const char *name, uint32_t hz);
@@ -236,7 +238,10 @@ static void close_region(struct machine *m)
     struct region *r = &m->regions[m->active];
     r->most = r->layer > r->most ? r->layer : r->most;
     r->fewest = r->layer < r->fewest ? r->layer : r->fewest;
-    m->active = -1;
+    m->active = m->outer;
+    m->back = m->outer_back;
+    m->back_sp = m->outer_sp;
+    m->outer = -1;
 }
 
 static void open_region(struct machine *m, uint16_t mark)
@@ -244,6 +249,9 @@ static void open_region(struct machine *m, uint16_t mark)
     const uint64_t sp = pair(m->avr, R_SPL);
     for (int64_t i = 0; i < 2; i++) {
         if (m->regions[i].mark & mark) {
+            m->outer = m->active;
+            m->outer_back = m->back;
+            m->outer_sp = m->back_sp;
             m->active = i;
             m->regions[i].calls++;
             m->regions[i].layer = 0;
@@ -373,7 +381,10 @@ uint32_t hb_avr_run(struct machine *m, uint64_t steps)
             pair(m->avr, R_SPL) == m->back_sp) {
             close_region(m);
         }
-        if (m->active < 0 && mark & (IS_RUN | IS_INPUT)) {
+        const uint16_t opens = m->active < 0    ? IS_RUN | IS_INPUT
+                               : m->active == 0 ? IS_INPUT
+                                                : 0;
+        if (mark & opens) {
             open_region(m, mark);
         }
         const uint16_t op = word(m->avr, m->avr->pc);

@@ -6,8 +6,8 @@
 
 enum {
     IS_CODE = 1,   // an instruction begins here
-    IS_RUN = 2,    // hb_<model>_run begins here
-    IS_INPUT = 4,  // hb_<model>_input begins here
+    IS_RUN = 2,    // hb_<model>_run begins here, or a part of it
+    IS_INPUT = 4,  // hb_<model>_input begins here, or its kernel
     IS_LAYER = 8, // a kernel of the network begins here
     IS_POLL = 16,  // hb_port_read begins here
 };
@@ -67,6 +67,9 @@ struct watch {
     int64_t reg_flags; // of Thumb: the flags with the state of IT blocks; or 0
     uint64_t wait;     // stop in front of the next hb_port_read
     uint64_t data_begin; // of what lies in front of the stack
+    // A region that called another one, or -1, and where it returns to.
+    int64_t outer;
+    uint64_t outer_back, outer_sp;
 };
 
 static void refuse(void *uc, struct watch *w, enum fault fault,
@@ -117,7 +120,10 @@ static void close_region(struct watch *w)
     struct region *r = &w->regions[w->active];
     r->most = r->layer > r->most ? r->layer : r->most;
     r->fewest = r->layer < r->fewest ? r->layer : r->fewest;
-    w->active = -1;
+    w->active = w->outer;
+    w->back = w->outer_back;
+    w->back_sp = w->outer_sp;
+    w->outer = -1;
 }
 
 static void open_region(void *uc, struct watch *w, uint16_t mark, uint64_t sp,
@@ -125,6 +131,9 @@ static void open_region(void *uc, struct watch *w, uint16_t mark, uint64_t sp,
 {
     for (int64_t i = 0; i < 2; i++) {
         if (w->regions[i].mark & mark) {
+            w->outer = w->active;
+            w->outer_back = w->back;
+            w->outer_sp = w->back_sp;
             w->active = i;
             w->regions[i].calls++;
             w->regions[i].layer = 0;
@@ -171,8 +180,15 @@ void hb_watch_block(void *uc, uint64_t address, uint32_t size, void *user)
     if (w->active >= 0 && address == w->back && sp == w->back_sp) {
         w->regions[w->active].left[w->expected]++; // it returned
         close_region(w);
+        if (w->active >= 0) {
+            w->regions[w->active].landed[at]++;
+            w->expected = at;
+        }
     }
     if (w->active < 0 && mark & (IS_RUN | IS_INPUT)) {
+        open_region(uc, w, mark, sp, at);
+    } else if (w->active == 0 && mark & IS_INPUT) {
+        w->regions[0].left[w->expected]++; // it called
         open_region(uc, w, mark, sp, at);
     }
     const uint64_t n = w->before[end] - w->before[at];
