@@ -8,9 +8,10 @@ from collections import OrderedDict
 
 import pytest
 from support import needs_emulator, one_line
+from test_talk import CALM, board
 from torch import nn
 
-from exporter.chips import protocol
+from exporter.chips import protocol, talk
 from exporter.chips.chip import load_chip
 from exporter.chips.emulate import emulate
 from exporter.chips.image import Options, build, link_image, ram_needed
@@ -115,3 +116,17 @@ def test_rows_may_come_again_and_rows_out_of_order_are_refused(exported, samples
     whole = protocol.sample(samples[0], exported.graph.dtype)
     assert protocol.error_text(ask(protocol.RUN, whole[:4])[1]) == "unknown type"
     assert protocol.error_text(ask(protocol.ROW, whole[:4])[1]) == "wrong length"
+
+
+def test_talk_sends_the_rows_that_the_board_asks_for(exported, samples):
+    chip = load_chip("ch32v003")
+    machine = start(chip, build(exported.folder, chip, samples, Options(samples=0, input="rows")).elf)
+    greeting = machine.run()
+    with (
+        board(lambda sent: machine.run(sent, patience=4 if sent else 100), greeting) as port,
+        talk.open_line(port, patience=CALM) as line,
+    ):
+        talk.meet(line, exported.graph, exported.folder)
+        assert line.rows == ROWS
+        report = talk.compare(line, exported.graph, samples)
+    assert (report.images, report.mismatches, report.first) == (2, 0, None)
