@@ -369,7 +369,7 @@ def test_without_pyserial_it_is_one_line(monkeypatch):
 def test_a_sample_that_no_frame_holds_is_refused(tmp_path):
     wide = export(network(65536, 2), "wide", out=tmp_path)
     with pytest.raises(HalfbyteError, match="samples of 65,536 bytes; a frame holds at most 65,535"):
-        talk.compare(None, wide.graph, np.zeros((1, 65536), np.uint8))
+        talk.compare(talk.Line(None, "", 115200, CALM), wide.graph, np.zeros((1, 65536), np.uint8))
 
 
 # The command

@@ -23,6 +23,7 @@ from training import data, models
 from training.formats import FORMATS
 from training.layers import BitLayer
 from training.recipe import check_recipe
+from training.requant import MulShift, Shift
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,7 @@ HEAVY = 100_000
 DENSITIES = 1.0, 0.5, 0.3
 TRIES = 8  # changes that are built, smallest first, until one fits
 KERNEL = 400  # bytes of code that go with the last layer of a format, about
+SMALL = 0.01  # units of an activation, by which biases differ
 SATURATED = 1e-3  # times the clip scale: every weight is clipped to the outermost level
 
 
@@ -180,13 +182,20 @@ def _weighted(model: nn.Module) -> list[BitLayer]:
 def _drawn(model: nn.Module, generator: torch.Generator) -> nn.Module:
     """The model in eval(), its weights from a Laplace distribution: trained ones come near it, initial ones do not.
 
-    It matters on a core without a multiplier, where a product takes as long as its level has bits.
+    It matters on a core without a multiplier, where a product takes as long as its level has bits. Statistics and
+    biases differ by channel: of a table whose numbers are all alike, clang makes code.
     """
     for layer in _weighted(model):
         w = layer.weight
         size = -torch.log1p(-torch.rand(w.shape, generator=generator))
         sign = torch.randint(0, 2, w.shape, generator=generator) * 2 - 1
         w.data.copy_(size * sign * w.data.std())
+        if isinstance(layer.requant, MulShift):
+            n = layer.out_channels
+            layer.requant.variance *= 4 ** (2 * torch.rand(n, generator=generator) - 1)
+            layer.requant.beta.data += SMALL * torch.randn(n, generator=generator)
+        elif isinstance(layer.requant, Shift):
+            layer.requant.bias.data += SMALL * torch.randn(layer.out_channels, generator=generator)
     return model.eval()
 
 
@@ -273,7 +282,8 @@ def _change(recipe: Recipe, train: Dataset, chip: Chip, options: Options, image:
     for _, _, text, changed in sorted(candidates, key=lambda candidate: candidate[:2])[:TRIES]:
         other = check_recipe(changed, recipe.name)
         with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
-            export(_model(other, train).eval(), recipe.name, out=scratch)
+            drawn = _drawn(_model(other, train), torch.Generator().manual_seed(recipe.train.seed))
+            export(drawn, recipe.name, out=scratch)
             built = link_image(Path(scratch), chip, train.x[: options.samples], options)
         if not overflow(built):
             return f"{text} saves {image.sizes.flash - built.sizes.flash:,} B"
