@@ -15,7 +15,7 @@ import numpy as np
 
 from exporter.ops import Windowed
 from exporter.ops.base import MAP_DIMS
-from exporter.plan import ALIGN, COUNTER_BYTES, ELEMENT_BYTES
+from exporter.placing import COUNTER_BYTES, ELEMENT_BYTES, up
 from exporter.stagecode import Names, StageCode, call, is_sums_to_map, stage_function, sums_to_map, turns
 from training.errors import HalfbyteError
 from training.formats import SPEC_VERSION
@@ -23,8 +23,9 @@ from training.formats import SPEC_VERSION
 if TYPE_CHECKING:
     from exporter.bounds import Bounds
     from exporter.graph import Graph, Node
+    from exporter.grouping import Group
     from exporter.ops import Table
-    from exporter.plan import Group, Plan
+    from exporter.plan import Plan
     from exporter.stages import Stage
 
 FIRMWARE = Path(__file__).parent.parent / "firmware"
@@ -197,7 +198,7 @@ def _input_height(graph: Graph) -> int:
 def _push_bytes(graph: Graph, plan: Plan) -> int:
     """Of the arena where the input comes row by row: a ring of rows and a counter behind it; 0 where it cannot."""
     ring = plan.input_rows * int(np.prod(graph.shapes[_last_raw(graph)])) // _input_height(graph)
-    return plan.arena_bytes + -(-ring // ALIGN) * ALIGN + COUNTER_BYTES if ring else 0
+    return plan.arena_bytes + up(ring) + COUNTER_BYTES if ring else 0
 
 
 def _stages(names: Names, layers: list[dict[str, Any]]) -> dict[str, Any]:
@@ -223,7 +224,7 @@ def _stages(names: Names, layers: list[dict[str, Any]]) -> dict[str, Any]:
         else:
             parameters = functions[-1]["parameters"].split(", ")
             calls.append([f"    {functions[-1]['name']}({', '.join(p.split()[-1].lstrip('*') for p in parameters)});"])
-    push = _push(names, layers) if names.plan.input_rows else None
+    push = _push(names) if names.plan.input_rows else None
     return {
         "functions": functions,
         "turns": turning,
@@ -272,13 +273,12 @@ def _whole(names: Names, layer: dict[str, Any], stage: Stage) -> dict[str, Any]:
     return {**found, "parameters": ", ".join([*parameters, *(["void *arena"] if arena else [])]), "lines": lines}
 
 
-def _push(names: Names, layers: list[dict[str, Any]]) -> dict[str, Any]:
+def _push(names: Names) -> dict[str, Any]:
     """What hb_<model>_push_row needs: the ring of input rows behind the arena, and the input rule for one row."""
     graph, plan = names.graph, names.plan
     rule, height = graph.nodes[0], _input_height(graph)
     row = int(np.prod(graph.shapes[rule.name])) // height
     arguments = [argument.format(n_out=row) for argument in rule.op.arguments()]
-    del layers
     return {
         "height": height,
         "row": row,

@@ -35,7 +35,7 @@ from exporter.ops import (
     RMSNorm,
     Shift,
 )
-from exporter.ops.base import MAP_DIMS, Shape
+from exporter.ops.base import INT32_MIN, MAP_DIMS, Shape
 from exporter.ops.pool import exact_mean
 from exporter.ops.resize_area import reciprocal
 from training import layers, requant
@@ -53,12 +53,12 @@ if TYPE_CHECKING:
 class Tap:
     """Where PyTorch computes a tensor of the graph: what goes into or comes out of the module at `path`.
 
-    channels  of a feature map, which PyTorch has in front of its pixels and the graph behind them; 0 for other tensors
+    channels  that PyTorch has in front of the pixels and the graph behind them, as in `Value`
     """
 
     path: str
     output: bool
-    channels: int = 0
+    channels: int = 1
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Value:
 
     name      of the tensor of the graph that holds it
     shape     there: (height, width, channels) of a map, whatever PyTorch made of it since
-    channels  of a map, 0 for other tensors: as in `Tap`
+    channels  that PyTorch has in front of the pixels and the graph behind them; 1 where both have one order
     lo        smallest activation there can be
     torch     shape of one sample in PyTorch, None if it could not be found out
     """
@@ -78,13 +78,19 @@ class Value:
     lo: int
     torch: Shape | None = None
 
+    @property
+    def in_one_order(self) -> bool:
+        """Do its elements lie in memory in the order that PyTorch has?"""
+        return self.channels in (1, prod(self.shape))
+
     def map_shape(self, path: str, dims: int) -> Shape:
         """(height, width, channels) of the map that a module of 1 or 2 dimensions takes; a series is its height."""
         if self.torch is None or len(self.torch) != dims + 1:
             axes = "(channels, length)" if dims == 1 else "(channels, height, width)"
             raise HalfbyteError(f"{path}: takes maps {axes}, but {self.torch or self.shape} comes out of {self.name}")
         channels, *size = self.torch
-        if self.channels != channels and min(channels, prod(size)) > 1:
+        fits = self.in_one_order if min(channels, prod(size)) == 1 else self.channels == channels
+        if not fits:
             raise HalfbyteError(
                 f"{path}: the channels of {self.torch} are not those that {self.name} has in memory; "
                 "give hb.Input its channels='first' or 'last', and do not reshape in between"
@@ -148,13 +154,14 @@ class _Lowering:
         self.first: Input | None = None
         self.values: dict[fx.Node, Value] = {}
         self.sizes = _size_nodes(body)
-        self.body, self.failure = body, failure
+        self.failure = failure
 
     def take(self, node: fx.Node) -> None:
         """The next node of the traced forward()."""
         if node in self.sizes or node.op == "placeholder":
             return
-        inputs = [source for source in node.all_input_nodes if source not in self.sizes]
+        arguments = (*node.args, *node.kwargs.values())
+        inputs = [source for source in arguments if isinstance(source, fx.Node) and source not in self.sizes]
         if node.op != "call_module":
             if not _keeps_values(node):
                 target = _target_name(node)
@@ -169,7 +176,7 @@ class _Lowering:
             if not isinstance(module, Input):
                 raise HalfbyteError(f"{path}: a network begins with hb.Input(shape, ...), found {_kind(module)}")
             self.first = module
-            self.values[inputs[0]] = Value("raw", module.shape, 0, 0, module.shape)
+            self.values[inputs[0]] = Value("raw", module.shape, 1, 0, module.shape)
         elif isinstance(module, Input):
             raise HalfbyteError(f"{path}: a network has one hb.Input, its first layer")
         missing = [source for source in inputs if source not in self.values]
@@ -193,12 +200,11 @@ class _Lowering:
                 raise HalfbyteError("raw: this is the name of what enters the network; give the module another")
             if node.name in self.taps:
                 raise HalfbyteError(f"{path}: used twice in forward(); give each use a layer of its own")
-            _check_inputs(node, values)
             value = _value_of(node, values)
             if isinstance(module, Input) and module.channels:
                 value = replace(value, channels=module.out_shape[0])
             self.nodes.append(node)
-            self.taps[node.name] = replace(step.tap, channels=value.channels or int(step.op.elementwise))
+            self.taps[node.name] = replace(step.tap, channels=value.channels)
             values = [value]
         return values[0]
 
@@ -210,40 +216,29 @@ def _value_of(node: Node, inputs: list[Value]) -> Value:
         shape = op.out_shape(*(value.shape for value in inputs))
     except HalfbyteError as error:
         raise HalfbyteError(f"{node.name}: {error}") from None
-    here = getattr(op, "out_channels", inputs[0].channels)
+    channels = getattr(op, "out_channels", inputs[0].channels)
     if isinstance(op, (Linear, Add, Concat)):
-        here = shape[-1] if len(shape) == MAP_DIMS else 0
-    lo = int(op.table.min()) if isinstance(op, Lookup) else getattr(op, "out_lo", getattr(op, "lo", inputs[0].lo))
-    return Value(node.name, shape, here, lo)
-
-
-def _check_inputs(node: Node, inputs: list[Value]) -> None:
-    """Layers take what the one in front makes, sums only what takes sums, and merging ones maps in one order."""
-    for value in inputs:
-        if isinstance(node.op, Linear):
-            n_in = node.op.w.shape[1]
-            if n_in != prod(value.shape):
-                raise HalfbyteError(
-                    f"{node.name}: takes {n_in} inputs, but {prod(value.shape)} come out of {value.name}"
-                )
+        channels = shape[-1] if len(shape) == MAP_DIMS else 1
+    lo = int(op.table.min()) if isinstance(op, Lookup) else getattr(op, "lo", inputs[0].lo)
+    return Value(node.name, shape, channels, INT32_MIN if op.out_type == "int32_t" else lo)
 
 
 def _check_ends(graph: Graph) -> None:
     """Scores come out of the last layer, and of no other; every tensor is read by somebody."""
     last = graph.nodes[-1]
-    if last.op.out_type != "int32_t":
-        raise HalfbyteError(f"{last.name}: the last layer's sums are the scores; give it requant=None")
-    if len(graph.shapes[last.name]) == MAP_DIMS:
-        raise HalfbyteError(f"{last.name}: scores are a vector, found a map; end with hb.BitLinear(..., requant=None)")
     for node in graph.nodes:
         readers = graph.readers(node.name)
         if not readers and node is not last:
             raise HalfbyteError(f"{node.name}: nobody takes what it makes; remove it from forward()")
         for reader in readers:
-            if node.op.out_type == "int32_t" and reader.op.kind not in TAKES_SUMS:
+            if node.op.out_type == "int32_t" and not reader.op.takes_sums:
                 raise HalfbyteError(f"{node.name}: int32 sums go into {reader.name}; give it a requantizer")
         if isinstance(node.op, (AddBias, Add, Concat)):
             _check_scale(graph, node)
+    if last.op.out_type != "int32_t":
+        raise HalfbyteError(f"{last.name}: the last layer's sums are the scores; give it requant=None")
+    if len(graph.shapes[last.name]) == MAP_DIMS:
+        raise HalfbyteError(f"{last.name}: scores are a vector, found a map; end with hb.BitLinear(..., requant=None)")
 
 
 def _check_scale(graph: Graph, node: Node) -> None:
@@ -378,9 +373,14 @@ def _levels(path: str, module: BitLayer) -> npt.NDArray[np.int64]:
 
 def _lower_linear(path: str, module: BitLinear, inputs: list[Value]) -> list[Step]:
     w, (source,) = _levels(path, module), inputs
-    pixels = prod(source.shape) // max(source.channels, 1)
-    if source.channels and w.shape[1] == pixels * source.channels:  # a flattened map: its channels lie last
-        w = w.reshape(len(w), source.channels, pixels).swapaxes(1, 2).reshape(len(w), -1)
+    n_in, found = w.shape[1], prod(source.shape)
+    if source.torch is not None and len(source.torch) > 1:
+        raise HalfbyteError(
+            f"{path}: takes vectors, but {source.torch} comes out of {source.name}; put nn.Flatten() in front"
+        )
+    if n_in != found:
+        raise HalfbyteError(f"{path}: takes {n_in} inputs, but {found} come out of {source.name}")
+    w = w.reshape(len(w), source.channels, -1).swapaxes(1, 2).reshape(len(w), -1)  # a flattened map's channels lie last
     return _with_requant(path, module, Linear(module.fmt.name, w))  # type: ignore[union-attr]
 
 
@@ -480,11 +480,27 @@ def _avgpool(path: str, shape: Shape, size: Shape, stride: Shape, padding: Shape
 
 def _lower_merge(path: str, module: layers.Add | layers.Concat, inputs: list[Value]) -> list[Step]:
     _check_finite(path, module)
-    dims = len(inputs[0].torch or ()) - 1
-    shape, *_ = [value.map_shape(path, dims) if dims > 0 else value.shape for value in inputs]
     constants = SHIFT, module.lo, module.hi, _integers(module.multipliers())
-    op = Add(shape, *constants) if isinstance(module, layers.Add) else Concat(shape[:-1], *constants)
+    shape = _merged_shape(path, inputs, together=isinstance(module, layers.Add))
+    op = Add(shape, *constants) if isinstance(module, layers.Add) else Concat(shape[:2], *constants)
     return [Step("", op, Tap(path, output=True))]
+
+
+def _merged_shape(path: str, inputs: list[Value], *, together: bool) -> Shape:
+    """Shape of the first map, (1, 1, n) of vectors. `together`: element by element, so that any one order will do."""
+    dims = len(inputs[0].torch or ()) - 1
+    if dims > 0:
+        shape, *_ = [value.map_shape(path, dims) for value in inputs]
+        return shape
+    if together and len({value.channels for value in inputs}) == 1:
+        return inputs[0].shape
+    for value in inputs:
+        if not value.in_one_order:
+            raise HalfbyteError(
+                f"{path}: takes vectors, but {value.name} {value.shape} is a flattened map, which the chip has in "
+                "another order than PyTorch; put nn.Flatten() behind instead of in front"
+            )
+    return (1, 1, prod(inputs[0].shape))
 
 
 def _lower_activation(path: str, module: layers.Activation, inputs: list[Value]) -> list[Step]:  # noqa: ARG001
@@ -531,7 +547,6 @@ LOWER: dict[type[nn.Module], Callable[[str, Any, list[Value]], list[Step]]] = {
     nn.Dropout2d: _lower_nothing,
 }
 SUPPORTED = ", ".join(("nn." if kind.__module__.startswith("torch") else "hb.") + kind.__name__ for kind in LOWER)
-TAKES_SUMS = ("maxshift", "shift", "mulshift", "add_bias")
 
 INSTEAD: dict[type[nn.Module], str] = {
     nn.Linear: "hb.BitLinear",
@@ -619,7 +634,7 @@ def tapped_run(
 
 
 def _as_graph_has_it(value: npt.NDArray[np.int64], channels: int, shape: Shape) -> npt.NDArray[np.int64]:
-    """Channels behind the pixels; a tensor that is no map, or of another size than it should be, as it is."""
-    if not channels or value.size != len(value) * prod(shape):
+    """Channels behind the pixels; a tensor of another size than it should have, as it is."""
+    if value.size != len(value) * prod(shape):
         return value
     return value.reshape(len(value), channels, -1).swapaxes(1, 2).reshape(len(value), *shape)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from exporter.graph import Graph, Node
-    from exporter.plan import Group, Plan
+    from exporter.grouping import Group
+    from exporter.plan import Plan
     from exporter.stages import Stage
 
 WIDTH = 80
@@ -84,7 +85,7 @@ class StageCode:
             row = prod(self.names.graph.shapes[name]) // self.stage.height
         if name == self.names.input:
             return "x", str(row), "x_ring" if self.names.plan.input_rows else str(self.stage.height)
-        return self.names.place(name), str(row), str(self.names.plan.places[name].rows)
+        return self.names.place(name), str(row), str(self.names.plan.places[name].ring or self.stage.height)
 
     def parameters(self) -> list[str]:
         """Of its function, in C."""
@@ -137,12 +138,10 @@ class StageCode:
         place = self.names.plan.places[name]
         if self.stage.is_global:
             self.add(f"int8_t *const out = {self.names.place(name)};")
-        elif place.rows == self.height:
-            self.add(f"int8_t *const out = {self.names.place(name)} + (size_t)y * {self.row};")
+        elif place.ring:
+            self.call("int8_t *const out = hb_row", [self.names.place(name), str(self.row), str(place.ring), "y"])
         else:
-            self.lines += call(
-                "int8_t *const out = hb_row", [self.names.place(name), str(self.row), str(place.rows), "y"], 4
-            )
+            self.add(f"int8_t *const out = {self.names.place(name)} + (size_t)y * {self.row};")
 
     def rows(self) -> None:
         """`rows`: what the window reads."""
@@ -379,5 +378,5 @@ def _ready(names: Names, group: Group, stage: Stage, index: int, name: str) -> s
     stride, first, count = stage.reach
     inside = {s.name: f"steps[{i}]" for i, s in enumerate(group.stages)}
     there = "x_rows" if name == names.input and names.plan.input_rows else str(stage.height)
-    numbers = [str(stage.steps), str(stride), str(count + first), str(stage.height)]
+    numbers = [str(n) for n in (stage.steps, stride, count, -first, stage.height)]
     return f"hb_ready(steps[{index}], {inside.get(name, there)}, {', '.join(numbers)})"

@@ -269,7 +269,7 @@ def test_a_batch_size_written_as_a_number_is_refused():
 
 def test_a_layer_that_keeps_an_axis_needs_a_flatten_in_front():
     model = named(input=Input((1, 8)), fc1=hidden(), fc2=scores())
-    refused(model, r"^fc1: forward\(\) makes \(2, 1, 5\) of 2 samples, not \(2, 5\); put nn\.Flatten\(\) in front")
+    refused(model, r"^fc1: takes vectors, but \(1, 8\) comes out of input; put nn\.Flatten\(\) in front")
 
 
 def test_a_reshape_that_mixes_samples_is_refused():

@@ -13,7 +13,8 @@ from support import named, network
 
 from exporter.export import export
 from exporter.lower import lower
-from exporter.plan import ELEMENT_BYTES, Place, make_plan
+from exporter.placing import ELEMENT_BYTES, Place
+from exporter.plan import make_plan
 from exporter.randomnet import random_network
 from training.layers import BitLinear, Input
 

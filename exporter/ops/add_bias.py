@@ -19,6 +19,7 @@ class AddBias(Op):
     kind = "add_bias"
     out_type = "int32_t"
     in_place = True
+    takes_sums = True
 
     b: Int  # (n,)
 

@@ -75,7 +75,9 @@ class Op:
 
     kind         its name in graph.json and in SPEC.md
     out_type     C type of an output element
-    in_place     may the output begin at or before the (first) input in memory and overlap it?
+    in_place     may the output overlap the (first) input? Where it takes sums, it may begin anywhere at or before
+                 them in memory; otherwise it begins where the input does
+    takes_sums   are the inputs int32 sums?
     elementwise  activations to activations, each from those at its own place alone: any number of them at a time
     raw          part of the input rule, not of the inference
     """
@@ -83,6 +85,7 @@ class Op:
     kind: ClassVar[str]
     out_type: ClassVar[str]
     in_place: ClassVar[bool] = False
+    takes_sums: ClassVar[bool] = False
     elementwise: ClassVar[bool] = False
     raw: ClassVar[bool] = False
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""add, concat: several maps into one, each brought to the scale of the result (SPEC 5.10, 5.11)."""
+"""add, concat: several maps into one, each brought to the scale of the result (SPEC 5.11, 5.12)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""lookup, clip: functions of one activation (SPEC 5.12, 5.13)."""
+"""lookup, clip: functions of one activation (SPEC 5.13, 5.14)."""
 
 from __future__ import annotations
 

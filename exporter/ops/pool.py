@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""maxpool, avgpool: the largest or the mean activation of a window (SPEC 5.8, 5.9)."""
+"""maxpool, avgpool: the largest or the mean activation of a window (SPEC 5.8 to 5.10)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,6 @@ class AvgPool(Windowed):
 
     @property
     def is_global(self) -> bool:
-        """Is it the mean of the whole map?"""
         return self.size == self.in_shape[:2] and not any(self.padding)
 
     def mean(self, total: Int) -> Int:

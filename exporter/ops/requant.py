@@ -26,6 +26,7 @@ class MaxShift(Op):
     kind = "maxshift"
     out_type = "int8_t"
     in_place = True
+    takes_sums = True
 
     lo: int
     hi: int
@@ -62,6 +63,7 @@ class Shift(Op):
     kind = "shift"
     out_type = "int8_t"
     in_place = True
+    takes_sums = True
 
     s: int
     lo: int
@@ -97,6 +99,7 @@ class MulShift(Op):
     kind = "mulshift"
     out_type = "int8_t"
     in_place = True
+    takes_sums = True
 
     lo: int
     hi: int

@@ -11,6 +11,9 @@ import numpy as np
 from exporter.ops.base import Int, Interval, Op, Shape
 from training.errors import HalfbyteError
 
+LONGEST = 2**15 - 1  # rows and pixels of a row, padding included: places in a map are int16_t
+LARGEST = 2**8 - 1  # of the numbers of a window: uint8_t
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -31,7 +34,22 @@ class Windowed(Op):
     def out_shape(self, *shapes: Shape) -> Shape:
         if np.prod(shapes[0]) != np.prod(self.in_shape):
             raise HalfbyteError(f"{self.kind} takes a map of {self.in_shape}, but {shapes[0]} comes in")
+        self._check_limits()
         return (*self.out_size, self.out_channels)
+
+    def _check_limits(self) -> None:
+        """HalfbyteError where a number does not fit the C type that holds it (hb_window and hb_rows in hb.h)."""
+        padded = [n + 2 * p for n, p in zip(self.in_shape, self.padding, strict=False)]
+        if max(padded) > LONGEST:
+            raise HalfbyteError(
+                f"{self.kind} takes maps of at most {LONGEST} rows and pixels, padding included, found {max(padded)}; "
+                "make the input shorter, or shrink it by a pooling of the data"
+            )
+        if max(self.in_shape[2], self.out_channels) > 2 * LONGEST:
+            raise HalfbyteError(f"{self.kind} takes and makes at most {2 * LONGEST} channels; make it narrower")
+        if not self.is_global and max(*self.size, *self.stride, *self.padding) > LARGEST:
+            found = f"size {self.size}, stride {self.stride}, padding {self.padding}"
+            raise HalfbyteError(f"{self.kind} takes windows with numbers of at most {LARGEST}, found {found}")
 
     @property
     def out_size(self) -> tuple[int, int]:
@@ -46,6 +64,11 @@ class Windowed(Op):
     def out_channels(self) -> int:
         """Channels of the output."""
         return self.in_shape[2]
+
+    @property
+    def is_global(self) -> bool:
+        """Is it one window over the whole map, summed up row by row?"""
+        return False
 
     @property
     def channels(self) -> int:
