@@ -5,12 +5,21 @@ from __future__ import annotations
 
 import itertools
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from math import prod
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
-from exporter.export import export
+from exporter import sanitized
+from exporter.export import Exported, export
+from exporter.plan import STRATEGIES
+from exporter.randommaps import random_map_network
 from exporter.randomnet import random_network
+from exporter.sanitized import run_sanitized
 from exporter.verify import random_samples
 from training import data, models
 from training.errors import HalfbyteError
@@ -21,8 +30,6 @@ from training.requant import REQUANTS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
-    import numpy.typing as npt
     from torch import nn
 
 SAMPLES = 24  # for each random network, extremes included
@@ -66,29 +73,48 @@ def _briefly_trained(name: str, kind: str, train: data.Dataset) -> nn.Module:
     return model.eval()
 
 
-def random_networks(count: int, first_seed: int = 0, jobs: int = 2) -> Iterator[dict[str, Any]]:
-    """Random networks, one record each: seed, layers, integers compared, mismatches; `jobs` processes."""
+def random_networks(
+    count: int, first_seed: int = 0, jobs: int = 2, *, maps: bool = False, sanitize: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Random networks, one record each: seed, layers, integers compared, mismatches; `jobs` processes.
+
+    maps      networks of convolutions, each by every strategy of the planner
+    sanitize  the C once more, under AddressSanitizer and UndefinedBehaviorSanitizer
+    """
     seeds = range(first_seed, first_seed + count)
+    check = partial(_check_random, maps=maps, sanitize=sanitize)
     with ProcessPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        yield from pool.map(_check_random, seeds, chunksize=8)
+        yield from pool.map(check, seeds, chunksize=8)
 
 
-def _check_random(seed: int) -> dict[str, Any]:
+def _check_random(seed: int, *, maps: bool, sanitize: bool) -> dict[str, Any]:
     """One random network; one that is refused for overflow counts as such, not as a success."""
-    try:
-        exported = export(random_network(seed), "random_network")
-    except HalfbyteError as error:
-        return {"seed": seed, "refused": str(error), "layers": 0, "integers": 0, "mismatches": 0}
-    samples: npt.NDArray[np.integer] = random_samples(exported.graph, SAMPLES, seed)
+    row: dict[str, Any] = {"seed": seed, "refused": None, "first": None, "layers": 0, "integers": 0, "mismatches": 0}
+    strategies = STRATEGIES if maps else ("auto",)
+    with TemporaryDirectory(prefix="halfbyte-") as scratch:
+        folders = [Path(scratch) / strategy for strategy in strategies]
+        try:
+            for folder in folders:
+                model = random_map_network(seed) if maps else random_network(seed)
+                _count(row, export(model, "random_network", out=folder, plan=folder.name))
+        except HalfbyteError as error:
+            return row | {"refused": str(error)}
+        if sanitize:
+            found = run_sanitized(*folders)
+            row["first"] = row["first"] or (found.stderr.strip()[-2000:] if found.returncode else None)
+            row["mismatches"] += found.returncode != 0
+    return row
+
+
+def _count(row: dict[str, Any], exported: Exported) -> None:
+    """Compare one export, and add what was compared to a record."""
+    samples = random_samples(exported.graph, SAMPLES, row["seed"])
+    np.save(exported.folder / sanitized.SAMPLES, samples)
     report = exported.compare(samples)
-    integers = sum(int(torch.tensor(layer.shape).prod()) for layer in report.layers) * SAMPLES
-    first = str(report.first) if report.first else None
-    layers = len(report.layers)
-    return {
-        "seed": seed,
-        "refused": None,
-        "layers": layers,
-        "integers": integers,
-        "mismatches": report.mismatches,
-        "first": first,
-    }
+    row["layers"] += len(report.layers)
+    row["integers"] += sum(prod(layer.shape) for layer in report.layers) * SAMPLES
+    row["mismatches"] += report.mismatches
+    row["first"] = row["first"] or (str(report.first) if report.first else None)
+    for group in exported.plan.groups:
+        row[f"by {group.way}"] = row.get(f"by {group.way}", 0) + 1
+    row["pushed"] = row.get("pushed", 0) + (exported.plan.input_rows > 0)

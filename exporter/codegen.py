@@ -310,7 +310,7 @@ def _identifiers(graph: Graph) -> dict[str, str]:
         if not base[0].isalpha() or base in RESERVED or base.startswith("hb_") or base.endswith("_t"):
             base = f"l{base}_" if base.endswith("_t") else f"l{base}"
         for text in chain([base], (f"{base}_{number}" for number in count(2))):
-            names = {text, *(f"{text}_{table.suffix}" for table in node.op.tables())}
+            names = {text, f"run_{text}", f"{text}_window", *(f"{text}_{table.suffix}" for table in node.op.tables())}
             if not names & taken:
                 break
         taken |= names

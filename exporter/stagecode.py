@@ -279,9 +279,10 @@ def _average(code: StageCode) -> None:
     code.add("}")
     at = f"hb_row((int8_t *){source}, {row}, {ring}, y)" if ring != str(height) else f"{source} + (size_t)y * {row}"
     code.call("hb_sum_row", ["sums", at, str(width), channels])
-    code.add(f"if (y < {height - 1}) {{")
-    code.add("return;", 8)
-    code.add("}")
+    if height > 1:
+        code.add(f"if (y < {height - 1}) {{")
+        code.add("return;", 8)
+        code.add("}")
     code.output()
     code.call("hb_average", ["out", "sums", *op.constants(), channels])
     code.trace_row(stage.main)

@@ -77,6 +77,8 @@ def bench_formats(data: str = "mnist", as_json: AsJson = False, record: Record =
 def bench_random(
     count: Annotated[int, typer.Option(min=1)] = 1000,
     first_seed: Annotated[int, typer.Option(min=0)] = 0,
+    maps: Annotated[bool, typer.Option("--maps", help="Networks of convolutions, each by every plan.")] = False,
+    sanitize: Annotated[bool, typer.Option("--sanitize", help="The C under ASan and UBSan (gcc).")] = False,
     jobs: Jobs = 2,
     as_json: AsJson = False,
     record: Record = False,
@@ -84,15 +86,15 @@ def bench_random(
     """Random networks with random and extreme inputs, every layer."""
     from exporter.bench import random_networks  # noqa: PLC0415
 
-    rows = _with_bar(random_networks(count, first_seed, jobs), count, "random networks")
-    total = {
-        "networks": sum(row["refused"] is None for row in rows),
-        "refused": sum(row["refused"] is not None for row in rows),
-        "layers": sum(row["layers"] for row in rows),
-        "integers": sum(row["integers"] for row in rows),
-        "mismatches": sum(row["mismatches"] for row in rows),
-    }
-    _report("random", [total], as_json, record)
+    what = "random networks of maps" if maps else "random networks"
+    rows = _with_bar(random_networks(count, first_seed, jobs, maps=maps, sanitize=sanitize), count, what)
+    refused = [row for row in rows if row["refused"] is not None]
+    for row in [*refused, *(row for row in rows if row["first"])]:
+        screen.print(f"seed {row['seed']}: {row['refused'] or row['first']}", markup=False)
+    total = {"networks": len(rows) - len(refused), "refused": len(refused), "sanitizers": sanitize}
+    for key in ("layers", "integers", "mismatches", *(("by rows", "by channels", "pushed") if maps else ())):
+        total[key] = sum(row.get(key, 0) for row in rows)
+    _report("random_maps" if maps else "random", [total], as_json, record)
     _exit_on_mismatch(rows)
 
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import nn
 
+from exporter import sanitized
 from exporter.chips import simavr
 from exporter.chips.chip import Chip, chip_names, load_chip
 from exporter.hostlib import STRICT, HostLibrary
@@ -49,6 +50,14 @@ def needs_gcc(chip: Chip) -> None:
         pytest.skip(f"there is no gcc for {chip.name}")
     if not shutil.which(f"{chip.gcc.prefix}gcc"):
         pytest.skip(f"{chip.gcc.prefix}gcc is not installed")
+
+
+def needs_sanitizers() -> None:
+    """Skip the test where gcc has no sanitizers."""
+    try:
+        sanitized._library()
+    except HalfbyteError as error:
+        pytest.skip(str(error))
 
 
 def compile_with(exported: Exported, *flags: str) -> None:

@@ -3,22 +3,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
-import pytest
 import torch
 from hypothesis import given, settings
 from strategies import seeds
-from support import ROOT, compile_with, network
+from support import compile_with, needs_sanitizers, network
 
 from exporter.export import Exported, export
 from exporter.lower import lower
 from exporter.randomnet import MAX_DEPTH, MAX_WIDTH, random_network
+from exporter.sanitized import run_sanitized
 from exporter.verify import random_samples
 from training.formats import FORMATS
 from training.layers import BitLinear, Input
@@ -73,45 +67,8 @@ def test_a_random_network_is_a_function_of_its_seed_and_leaves_the_random_state_
     assert torch.equal(torch.get_rng_state(), before)
 
 
-SANITIZED = """
-import sys
-from pathlib import Path
-import numpy as np
-from exporter import reference
-from exporter.graph import read_graph
-from exporter.hostlib import HostLibrary
-from exporter.plan import make_plan
-flags = ("-O1", "-g", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-for folder in map(Path, sys.argv[1:]):
-    graph = read_graph(folder / "graph.json")
-    samples = np.load(folder / "samples.npy")
-    record = HostLibrary(graph, make_plan(graph), folder / "c", flags).run(samples, trace=True).tensors
-    for name, tensor in reference.run(graph, samples).items():
-        assert np.array_equal(record[name], tensor), name
-print("clean", len(sys.argv) - 1)
-"""
-
-
-def asan() -> str:
-    gcc = shutil.which("gcc")
-    if gcc is None:
-        pytest.skip("no gcc: its AddressSanitizer is what is preloaded here")
-    command = [gcc, "-print-file-name=libasan.so"]
-    library = Path(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
-    if not library.is_absolute():
-        pytest.skip("gcc has no libasan.so: install libasan to run the sanitizers")
-    return str(library)
-
-
-def run_sanitized(*folders: Path) -> subprocess.CompletedProcess[str]:
-    """Compile and run exported folders under ASan and UBSan, in a process that does not load torch."""
-    environment = {**os.environ, "LD_PRELOAD": asan(), "ASAN_OPTIONS": "detect_leaks=0", "CC": "gcc"}
-    environment["PYTHONPATH"] = str(ROOT)
-    command = [sys.executable, "-c", SANITIZED, *map(str, folders)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-
 def test_address_and_undefined_behaviour_sanitizers_find_nothing_in_random_networks(tmp_path):
+    needs_sanitizers()
     folders = [tmp_path / str(seed) for seed in range(6)]
     for seed, folder in enumerate(folders):
         exported = export(random_network(1000 + seed), "net", out=folder)
@@ -122,6 +79,7 @@ def test_address_and_undefined_behaviour_sanitizers_find_nothing_in_random_netwo
 
 
 def test_the_sanitizers_would_find_a_read_behind_the_input(tmp_path):
+    needs_sanitizers()
     exported = export(network(8, 3), "net", out=tmp_path)
     np.save(tmp_path / "samples.npy", random_samples(exported.graph, 3))
     kernel = tmp_path / "c" / "hb_linear_sym4.c"
