@@ -18,7 +18,7 @@ import torch
 from support import WERROR, compile_with, named, network
 
 from exporter.bounds import find_bounds
-from exporter.codegen import Provenance, generate
+from exporter.codegen import Provenance, generate, kernel_files
 from exporter.export import Exported, export
 from exporter.graph import Graph, Node
 from exporter.ops import AddBias, InputShift, Linear, MulShift, Shift
@@ -120,7 +120,8 @@ def test_no_path_date_host_or_user_is_in_any_file(tmp_path):
         assert str(tmp_path) not in text
         assert str(Path.cwd()) not in text
         assert socket.gethostname() not in text, name
-        assert getpass.getuser() not in re.findall(r"\w+", text), name
+        if Path(name).name not in kernel_files():  # copies, in which "root" is a square root
+            assert getpass.getuser() not in re.findall(r"\w+", text), name
         assert not re.search(r"\b20\d\d-\d\d|\b\d\d:\d\d:\d\d", text), name
 
 
