@@ -39,7 +39,7 @@ def buffers(plan: Plan) -> list[Buffer]:
     heights = {stage.name: stage.shape[0] for group in plan.groups for stage in group.stages if stage.steps}
     end = len(stage_names(plan)) - 1
     return [
-        Buffer(name, p.offset, p.size, p.first, min(p.last, end), p.rows, heights.get(name, 0) if p.rows else 0)
+        Buffer(name, p.offset, p.size, p.first, min(p.last, end), p.ring or heights.get(name, 0), heights.get(name, 0))
         for name, p in plan.places.items()
     ]
 
