@@ -381,6 +381,26 @@ void hb_lookup(int8_t *y, const int8_t *x, const HB_ROM int8_t *table,
 //   x  n activations
 void hb_clip(int8_t *y, const int8_t *x, int8_t lo, int8_t hi, size_t n);
 
+// ---- Norms, SPEC 5.15 and 5.16 --------------------------------------------
+//
+// Both: y[i] = clamp((d[i] * r + half(s)) >> s), r = floor(c / max(root, 1)),
+// with one integer root and one integer quotient for the tensor.
+//
+//   y  n activations in [lo, hi]; y == x, or disjoint from x
+//   x  n activations
+//   c  0 ... 2^30
+//   s  0 ... 30
+
+// d[i] = x[i], root = floor(sqrt(sum of x[i]^2)); |d[i] * r| <= c. n <= 133144.
+void hb_rmsnorm(int8_t *y, const int8_t *x, int32_t c, uint8_t s, int8_t lo,
+                int8_t hi, size_t n);
+
+// d[i] = n * x[i] - sum of x, root = floor(sqrt(n * sum of x[i]^2 - (sum of
+// x[i])^2)); |d[i] * r| <= 2 * sqrt(n) * c, which has to be below 2^31 with
+// half(s). n <= 516, so that n * sum of x[i]^2 < 2^32.
+void hb_layernorm(int8_t *y, const int8_t *x, int32_t c, uint8_t s, int8_t lo,
+                  int8_t hi, size_t n);
+
 // ---- Scores, SPEC 5.5 and 5.6 ---------------------------------------------
 
 // y[i] = acc[i] + b[i].
