@@ -92,15 +92,13 @@ def _streams(graph: Graph, stages: list[Stage], first: int) -> Iterator[Group]:
     whole, pushed = find_rings(stages[first:end]), Rings()
     for last in range(first + 1, end):
         members = tuple(stages[first : last + 1])
-        names = {stage.name for stage in members}
-        inside = {name for name in names if _read_within(graph, name, members)}
-        rings = {name: whole[name] for name in names & inside}
-        rows = 0
+        rings = {stage.name: whole[stage.name] for stage in members if _read_within(graph, stage.name, members)}
+        input_rows = 0
         if source is not None and _read_within(graph, source, members):
             pushed = pushed or find_rings(stages[first:end], source)
-            rings = {name: max(rows, pushed[name]) for name, rows in rings.items()}
-            rows = pushed[source]
-        yield Group("rows", first, members, rings, rows)
+            rings = {name: max(ring, pushed[name]) for name, ring in rings.items()}
+            input_rows = pushed[source]
+        yield Group("rows", first, members, rings, input_rows)
 
 
 def _can_join(group: Sequence[Stage], stage: Stage) -> bool:

@@ -20,7 +20,7 @@ from exporter.chips import simavr
 from exporter.chips.chip import Chip, chip_names, load_chip
 from exporter.hostlib import STRICT, HostLibrary
 from training.errors import HalfbyteError
-from training.layers import BitLinear, Input
+from training.layers import BitConv2d, BitLayer, BitLinear, Input
 
 if TYPE_CHECKING:
     from exporter.export import Exported
@@ -88,6 +88,21 @@ def network(*widths: int, shape: tuple[int, ...] | None = None, last: dict[str, 
         layers[f"fc{index}"] = BitLinear(n_in, n_out, **options)
     layers[f"fc{len(widths) - 1}"] = BitLinear(*widths[-2:], requant=None, **{**shared, **(last or {})})
     return nn.Sequential(layers).eval()
+
+
+def conv(n_in: int, n_out: int, kernel: int = 3, **options: Any) -> BitConv2d:
+    """A convolution that keeps the size of a map, batch normalization folded, unless told otherwise."""
+    return BitConv2d(n_in, n_out, kernel, **{"padding": kernel // 2, "requant": "mulshift", **options})
+
+
+def map_network(*layers: nn.Module) -> nn.Sequential:
+    """Layers in eval(), the same weights every time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        for layer in layers:
+            if isinstance(layer, BitLayer):
+                torch.nn.init.normal_(layer.weight)
+    return nn.Sequential(*layers).eval()
 
 
 def named(**modules: nn.Module) -> nn.Sequential:
