@@ -89,21 +89,30 @@ def random_networks(
 
 def _check_random(seed: int, *, maps: bool, sanitize: bool) -> dict[str, Any]:
     """One random network; one that is refused for overflow counts as such, not as a success."""
-    row: dict[str, Any] = {"seed": seed, "refused": None, "first": None, "layers": 0, "integers": 0, "mismatches": 0}
-    strategies = STRATEGIES if maps else ("auto",)
+    row: dict[str, Any] = {"seed": seed, "refused": None, "first": None}
+    row |= dict.fromkeys(("plans", "layers", "integers", "mismatches"), 0)
+    model = random_map_network(seed) if maps else random_network(seed)
     with TemporaryDirectory(prefix="halfbyte-") as scratch:
-        folders = [Path(scratch) / strategy for strategy in strategies]
         try:
-            for folder in folders:
-                model = random_map_network(seed) if maps else random_network(seed)
-                _count(row, export(model, "random_network", out=folder, plan=folder.name))
+            found = _every_plan(model, Path(scratch), STRATEGIES if maps else ("auto",))
+            for exported in found:
+                _count(row, exported)
         except HalfbyteError as error:
             return row | {"refused": str(error)}
         if sanitize:
-            found = run_sanitized(*folders)
-            row["first"] = row["first"] or (found.stderr.strip()[-2000:] if found.returncode else None)
-            row["mismatches"] += found.returncode != 0
+            run = run_sanitized(*(exported.folder for exported in found))
+            row["first"] = row["first"] or (run.stderr.strip()[-2000:] if run.returncode else None)
+            row["mismatches"] += run.returncode != 0
     return row
+
+
+def _every_plan(model: nn.Module, scratch: Path, strategies: tuple[str, ...]) -> list[Exported]:
+    """The network by each strategy of the planner, as far as they make different C."""
+    by_code = {}
+    for strategy in strategies:
+        exported = export(model, "random_network", out=scratch / strategy, plan=strategy)
+        by_code.setdefault((exported.folder / "c" / "random_network.c").read_text(encoding="utf-8"), exported)
+    return list(by_code.values())
 
 
 def _count(row: dict[str, Any], exported: Exported) -> None:
@@ -111,6 +120,7 @@ def _count(row: dict[str, Any], exported: Exported) -> None:
     samples = random_samples(exported.graph, SAMPLES, row["seed"])
     np.save(exported.folder / sanitized.SAMPLES, samples)
     report = exported.compare(samples)
+    row["plans"] += 1
     row["layers"] += len(report.layers)
     row["integers"] += sum(prod(layer.shape) for layer in report.layers) * SAMPLES
     row["mismatches"] += report.mismatches

@@ -92,7 +92,7 @@ def bench_random(
     for row in [*refused, *(row for row in rows if row["first"])]:
         screen.print(f"seed {row['seed']}: {row['refused'] or row['first']}", markup=False)
     total = {"networks": len(rows) - len(refused), "refused": len(refused), "sanitizers": sanitize}
-    for key in ("layers", "integers", "mismatches", *(("by rows", "by channels", "pushed") if maps else ())):
+    for key in ("plans", "layers", "integers", "mismatches", *(("by rows", "by channels", "pushed") if maps else ())):
         total[key] = sum(row.get(key, 0) for row in rows)
     _report("random_maps" if maps else "random", [total], as_json, record)
     _exit_on_mismatch(rows)
