@@ -108,7 +108,7 @@ def _check_random(seed: int, *, maps: bool, sanitize: bool) -> dict[str, Any]:
 
 def _every_plan(model: nn.Module, scratch: Path, strategies: tuple[str, ...]) -> list[Exported]:
     """The network by each strategy of the planner, as far as they make different C."""
-    by_code = {}
+    by_code: dict[str, Exported] = {}
     for strategy in strategies:
         exported = export(model, "random_network", out=scratch / strategy, plan=strategy)
         by_code.setdefault((exported.folder / "c" / "random_network.c").read_text(encoding="utf-8"), exported)

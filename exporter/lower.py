@@ -307,7 +307,8 @@ def _trace(model: nn.Module) -> tuple[list[fx.Node], fx.Node, str]:
             with torch.no_grad():
                 _Shapes(model, garbage_collect_values=False, graph=graph).run(sample.to(device))
         except HalfbyteError as error:  # there may be better words for it when the graph is made
-            return body, output.args[0], f"{_failing(body)}: {error}"
+            reason = str(error).splitlines()[0]  # torch adds lines of its own
+            return body, output.args[0], f"{_failing(body)}: {reason}"
         except (RuntimeError, IndexError, ValueError, TypeError) as error:
             reason = str(error).splitlines()[0]
             where = f"{kind}: forward() fails on samples of shape {first.shape}, at {_failing(body)}"

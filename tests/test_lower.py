@@ -8,13 +8,14 @@ import re
 import numpy as np
 import pytest
 import torch
-from support import named, network, one_line
+from support import conv, named, network, one_line
 from torch import nn
+from torch.nn import functional
 
 from exporter.export import export
 from exporter.lower import lower
 from training.errors import HalfbyteError
-from training.layers import BitLinear, Input
+from training.layers import Add, AvgPool2d, BitLinear, Concat, Input
 
 
 def hidden(n_in: int = 8, n_out: int = 5, **options) -> BitLinear:
@@ -309,3 +310,146 @@ def test_a_refused_network_leaves_no_files(tmp_path):
     with pytest.raises(HalfbyteError):
         export(named(input=Input((8,)), fc1=hidden(norm="layer"), fc2=scores()), "net", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+# ---- Maps ----------------------------------------------------------------------------------------------------------
+
+
+def images(channels: int = 1, side: int = 6) -> Input:
+    return Input((channels, side, side), channels="first")
+
+
+class Block(nn.Module):
+    """A residual sum and a concatenation, written by hand."""
+
+    def __init__(self, join=None) -> None:
+        super().__init__()
+        self.rule, self.stem, self.branch = images(3), conv(3, 4), nn.Sequential(conv(4, 4), conv(4, 4))
+        self.add, self.side, self.cat = Add(), conv(4, 2, 1), Concat()
+        self.out = BitLinear(6 * 9, 3, requant=None)
+        self.pool, self.join = nn.MaxPool2d(2), join
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(self.rule(x))
+        x = self.join(self, x) if self.join else self.add(self.branch(x), x)
+        x = self.pool(self.cat(x, self.side(x)))
+        return self.out(torch.flatten(x, 1))
+
+
+def test_a_free_form_forward_of_maps_is_lowered_in_the_order_it_runs():
+    graph, _ = lower(Block().eval(), "net")
+    inputs = {node.name: node.inputs for node in graph.nodes}
+    assert inputs["add"] == ("branch.1.mulshift", "stem.mulshift")
+    assert inputs["cat"] == ("add", "side.mulshift")
+    assert graph.shapes["cat"] == (6, 6, 6)
+    assert graph.shapes["pool"] == (3, 3, 6)
+    assert export(Block(), "net").verify(np.zeros((1, 3, 6, 6), np.uint8)).mismatches == 0
+
+
+@pytest.mark.parametrize(
+    ("join", "message"),
+    [
+        (lambda s, x: x + s.branch(x), r"^add: 'add' cannot be exported; use hb\.Add\(\)"),
+        (lambda s, x: torch.cat([x, s.branch(x)], 1), r"^cat: 'cat' cannot be exported; use hb\.Concat\(\)"),
+        (lambda s, x: functional.relu(s.branch(x)), r"^relu: 'relu' cannot be exported; use nn\.ReLU\(\)"),
+        (lambda s, x: functional.max_pool2d(x, 2), r"cannot be exported; use nn\.MaxPool2d"),
+        (lambda s, x: functional.avg_pool2d(x, 2), r"^avg_pool2d: .* use hb\.AvgPool2d"),
+        (lambda s, x: x.mean((2, 3)), r"^mean: 'mean' cannot be exported; use hb\.GlobalAvgPool\(\)"),
+        (lambda s, x: x.permute(0, 2, 3, 1), r"^permute: 'permute' cannot be exported; supported are"),
+        (lambda s, x: s.add(x, s.pool(x)), r"^add: add takes two maps of one shape, but \(6, 6, 4\) and \(3, 3, 4\)"),
+        (lambda s, x: s.cat(x, s.pool(x)), r"^cat: Concat: takes inputs that differ in their channels alone, got"),
+        (lambda s, x: s.branch(x.view(-1, 4, 7, 5)), r"fails on samples of shape \(3, 6, 6\), at "),
+    ],
+)  # fmt: skip
+def test_what_joins_maps_in_another_way_is_refused_with_what_to_use(join, message):
+    refused(Block(join), message)
+
+
+@pytest.mark.parametrize(
+    ("module", "instead"),
+    [
+        (nn.Conv2d(4, 4, 3), "use hb.BitConv2d"),
+        (nn.ConvTranspose2d(4, 4, 3), "supported: hb.Input"),
+        (nn.BatchNorm2d(4), "use norm='batch', requant='mulshift' in the layer before it"),
+        (nn.Softmax(1), "use nothing: the class is the largest score"),
+        (nn.AvgPool2d(2), "use hb.AvgPool2d"),
+        (nn.AdaptiveAvgPool2d(1), "use hb.GlobalAvgPool"),
+        (nn.Hardswish(), 'use hb.Activation("hardswish"'),
+        (nn.GELU(), 'use hb.Activation("gelu"'),
+        (nn.Upsample(scale_factor=2), "supported: hb.Input"),
+    ],
+)
+def test_a_layer_between_maps_that_cannot_be_exact_is_refused_with_its_path(module, instead):
+    body = nn.Sequential(conv(1, 4), nn.Sequential(conv(4, 4), module))
+    refused(named(input=images(), body=body), rf"^body\.1\.1: {type(module).__name__} cannot .*{re.escape(instead)}")
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            named(input=Input((1, 1, 40000), channels="first"), a=conv(1, 2), f=nn.Flatten(), b=scores(80000)),
+            r"^a: conv takes maps of at most 32767 rows and pixels, padding included, found 40002",
+        ),
+        (
+            named(input=images(1, 300), a=nn.MaxPool2d(260, 1), f=nn.Flatten(), b=scores(41**2)),
+            r"^a: maxpool takes windows with numbers of at most 255, found size \(260, 260\)",
+        ),
+        (
+            named(input=images(), a=nn.MaxPool2d(2, ceil_mode=True), f=nn.Flatten(), b=scores(9)),
+            "^a: MaxPool2d takes neither ceil_mode, dilation nor return_indices",
+        ),
+        (
+            named(input=images(), a=conv(1, 3), b=scores(108)),
+            r"^b: takes vectors, but \(3, 6, 6\) comes out of a\.mulshift; put nn\.Flatten\(\) in front",
+        ),
+        (
+            named(input=images(), a=conv(1, 3), f=nn.Flatten(), v=nn.Unflatten(1, (1, 3, 36)), b=conv(1, 2)),
+            r"^b: the channels of \(1, 3, 36\) are not those that a\.mulshift has in memory",
+        ),
+        (
+            named(input=images(), a=conv(1, 3, requant="maxshift"), b=nn.Sequential(conv(3, 3), nn.Flatten())),
+            r"the last layer's sums are the scores",
+        ),
+        (
+            named(input=images(), f=nn.Flatten(), a=scores(36), b=nn.ReLU()),
+            r"^a: int32 sums go into b; give it a requantizer",
+        ),
+        (
+            named(input=images(), a=conv(1, 3, 6, padding=0, requant=None), f=nn.Flatten()),
+            r"^a: scores are a vector, found a map; end with hb\.BitLinear",
+        ),
+    ],
+)
+def test_a_network_of_maps_that_does_not_fit_is_refused(model, message):
+    refused(model, message)
+
+
+def test_maps_that_maxshift_scales_are_not_added():
+    class Scaled(Block):
+        def __init__(self) -> None:
+            super().__init__()
+            self.branch = conv(4, 4, requant="maxshift")
+
+    refused(Scaled(), r"^add: add needs maps of a fixed scale, and maxshift scales every sample on its own")
+
+
+def test_flattened_maps_are_not_joined_with_vectors():
+    def join(s, x):
+        return s.cat(torch.flatten(x, 1), torch.flatten(s.side(x), 1)).view(-1, 6, 6, 6)
+
+    refused(Block(join), r"^cat: takes vectors, but stem\.mulshift \(6, 6, 4\) is a flattened map, .* put nn\.Flatten")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("what", ["mean", "variance"])
+def test_a_batch_norm_without_statistics_is_refused(what, value):
+    model = named(input=images(), a=conv(1, 3, norm="batch"), f=nn.Flatten(), b=scores(108))
+    getattr(model.a.requant, what).fill_(value)
+    refused(model, rf"^a\.requant\.{what}: has values that are not finite; train again")
+
+
+def test_pooling_in_floor_mode_leaves_rows_and_pixels_out():
+    model = named(input=images(2, 7), a=nn.MaxPool2d(2), b=AvgPool2d(2), f=nn.Flatten(), c=scores(2))
+    graph, _ = lower(model, "net")
+    assert [graph.shapes[name] for name in "ab"] == [(3, 3, 2), (1, 1, 2)]

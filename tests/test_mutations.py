@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from support import compile_with, named, network
+from support import compile_with, conv, map_network, named, network
 
-from exporter import ops
+from exporter import hostlib, ops
 from exporter.export import Exported, export
 from exporter.graph import read_graph
 from exporter.pack import unpack
-from exporter.verify import Report, VerificationError, random_samples
+from exporter.plan import STRATEGIES
+from exporter.verify import PUSHED, Report, VerificationError, random_samples
 from training import requant
 from training.errors import HalfbyteError
 from training.formats import FORMATS, get_format
-from training.layers import BitLinear, Input
+from training.layers import AvgPool2d, BitLinear, GlobalAvgPool, Input
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -314,3 +315,102 @@ def test_a_kernel_that_is_missing_is_one_line(tmp_path):
     (tmp_path / "c" / "hb_maxshift.c").unlink()
     with pytest.raises(HalfbyteError, match="lacks a kernel"):
         compare(exported)
+
+
+# ---- Maps ----------------------------------------------------------------------------------------------------------
+
+
+def maps(tmp_path: Path, strategy: str = "rows") -> Exported:
+    """Convolutions, poolings and a global mean, streamed or by channels."""
+    model = map_network(
+        Input((7, 8), shift=1), torch.nn.Unflatten(1, (1, 7)), conv(1, 3, signed=True), conv(3, 3, groups=3),
+        AvgPool2d(3, 1, 1), conv(3, 3, groups=3, stride=2), torch.nn.MaxPool2d(3, 1, 1), GlobalAvgPool(),
+        BitLinear(3, 4, requant=None),
+    )  # fmt: skip
+    return export(model, "net", out=tmp_path, plan=strategy)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_without_a_mutation_nothing_is_found_in_maps(strategy, tmp_path):
+    assert compare(maps(tmp_path, strategy)).mismatches == 0
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_one_flipped_bit_of_a_convolution_is_found_in_its_layer_and_channel(name, tmp_path):
+    layers = Input((4, 4)), torch.nn.Unflatten(1, (1, 4)), conv(1, 2, format=name), torch.nn.Flatten()
+    exported = export(map_network(*layers, BitLinear(32, 3, requant=None)), "net", out=tmp_path)
+    at, bit, row = list(bit_flips(exported, "2"))[-1]
+    source = tmp_path / "c" / "net.c"
+    byte = int(table(source.read_text(), "l2_w")[1][at], 16)
+    with_number(source, "l2_w", at, f"0x{byte ^ 1 << bit:02x}")
+    report = compare(exported)
+    assert report.first is not None
+    assert (report.first.layer, report.first.source, report.first.index[-1]) == ("2", "C", row)
+
+
+BROKEN_MAPS = [
+    # the zeros around a map
+    ("hb_rows.c", "y < 0 || y >= height", "y >= height", "rows"),
+    ("hb_rows.c", "y < 0 || y >= height", "y < 0", "rows"),
+    ("hb_rows.c", "(int32_t)first + j", "(int32_t)first + j + 1", "rows"),
+    ("hb_conv_body.h", "row == NULL ? 0 : n_out", "row == NULL ? 0 : n_out - 1", "rows"),
+    ("hb_conv_body.h", "kx - window->pad", "kx", "rows"),
+    # whose turn it is
+    ("net.c", "made + pad >= y * stride + size", "made + pad + 1 >= y * stride + size", "rows"),
+    ("net.c", "made >= n_in ||", "made + 1 >= n_in ||", "rows"),
+    ("net.c", "made >= n_in ||", "", "rows"),
+    ("net.c", "y < n && (", "y + 1 < n && (", "rows"),
+    # sums and means
+    ("hb_sum_row.c", "+= ", "= ", "rows"),
+    ("hb_average.c", "acc[i], offset", "acc[i], offset - 1", "rows"),
+    # one channel at a time
+    ("net.c", "for (size_t c = 0; c < 3; c++)", "for (size_t c = 1; c < 3; c++)", "channels"),
+    ("net.c", "+ c * ", "+ 0 * ", "channels"),
+]
+
+
+@pytest.mark.parametrize(("file", "right", "wrong", "strategy"), BROKEN_MAPS)
+def test_a_broken_line_of_what_works_on_maps_is_found(file, right, wrong, strategy, tmp_path):
+    exported = maps(tmp_path, strategy)
+    path = tmp_path / "c" / file
+    assert right in path.read_text()
+    path.write_text(path.read_text().replace(right, wrong))
+    report = compare(exported, 12)
+    assert report.first is not None
+    assert report.first.source == "C"
+
+
+@pytest.mark.parametrize(
+    ("what", "strategy"), [("(c * 7 + y) * 8", "channels"), ("((size_t)y * 3 + o) * 8", "rows"), ("0, x", "rows")]
+)
+def test_a_tensor_that_is_traced_in_another_order_is_found(what, strategy, tmp_path):
+    exported = maps(tmp_path, strategy)
+    source = tmp_path / "c" / "net.c"
+    text = source.read_text()
+    exchanged = {"(c * 7 + y) * 8": "(y * 3 + c) * 8", "((size_t)y * 3 + o) * 8": "((size_t)o * 7 + y) * 8"}
+    changed = text.replace(what, exchanged.get(what, "1, x"), 1)
+    assert changed != text
+    source.write_text(changed)
+    assert compare(exported, 12).first is not None
+
+
+def test_an_order_of_the_trace_that_is_not_that_of_the_code_is_found(tmp_path, monkeypatch):
+    exported = maps(tmp_path)
+    monkeypatch.setattr(
+        hostlib, "in_graph_order", lambda graph, plan, node, made: made.reshape(-1, *graph.shapes[node.name])
+    )
+    first = compare(exported, 12).first
+    assert (first.layer, first.source) == ("2", "C")
+    assert first.expected != first.actual
+
+
+def test_a_row_that_is_pushed_to_another_place_is_found(tmp_path):
+    exported = maps(tmp_path)
+    assert exported.plan.input_rows == 3
+    source = tmp_path / "c" / "net.c"
+    text = source.read_text()
+    changed = text.replace("hb_row(ring, 8, 3, *pushed)", "hb_row(ring, 8, 2, *pushed)")
+    assert changed != text
+    source.write_text(changed)
+    first = compare(exported, 12).first
+    assert first.layer == PUSHED

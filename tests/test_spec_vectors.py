@@ -11,6 +11,7 @@ import torch
 from support import ROOT, integers, read_vectors, vector_id
 from torch.nn import functional
 
+from exporter import ops
 from exporter.ops import AddBias, InputShift, LayerNorm, Linear, MaxShift, MulShift, ResizeArea, RMSNorm, Shift
 from exporter.ops.resize_area import reciprocal
 from exporter.pack import pack, row_bytes, unpack
@@ -182,12 +183,15 @@ def test_conv(v):
     rows = np.asarray(v["w"], np.uint8).reshape(n_out, row_bytes(fmt, n_codes))
     assert np.array_equal(unpack(fmt, rows, n_codes), levels)
     w = torch.tensor(levels, dtype=torch.float64).view(n_out, *size, channels).permute(0, 3, 1, 2)
+    op = ops.Conv(*(tuple(v[key]) for key in ("in_shape", "size", "stride", "padding")), groups, fmt.name, levels)
+    assert run(op, v["x"]) == v["y"]
     y = functional.conv2d(as_map(v["x"], v["in_shape"]), w, None, v["stride"], v["padding"], 1, groups)
     assert as_values(y) == v["y"]
 
 
 @of("maxpool")
 def test_maxpool(v):
+    assert run(ops.MaxPool(*(tuple(v[key]) for key in ("in_shape", "size", "stride", "padding"))), v["x"]) == v["y"]
     module = torch.nn.MaxPool2d(v["size"], v["stride"], v["padding"])
     assert as_values(module(as_map(v["x"], v["in_shape"]))) == v["y"]
 
@@ -207,6 +211,8 @@ def check_mean(v: dict[str, list[int]], area: int) -> None:
 @of("avgpool")
 def test_avgpool(v):
     check_mean(v, v["size"][0] * v["size"][1])
+    window = (tuple(v[key]) for key in ("in_shape", "size", "stride", "padding"))
+    assert run(ops.AvgPool(*window, *v["offset"], *v["mul"], *v["shift"], *v["base"]), v["x"]) == v["y"]
     module = AvgPool2d(tuple(v["size"]), tuple(v["stride"]), tuple(v["padding"])).eval()
     assert as_values(module(as_map(v["x"], v["in_shape"]))) == v["y"]
 
@@ -214,12 +220,18 @@ def test_avgpool(v):
 @of("global_average")
 def test_global_average(v):
     check_mean(v, v["in_shape"][0] * v["in_shape"][1])
+    shape = tuple(v["in_shape"])
+    op = ops.AvgPool(shape, shape[:2], (1, 1), (0, 0), *v["offset"], *v["mul"], *v["shift"], *v["base"])
+    assert op.is_global
+    assert run(op, v["x"]) == v["y"]
     assert integers(GlobalAvgPool().eval()(as_map(v["x"], v["in_shape"])))[0].tolist() == v["y"]
 
 
 @of("add")
 def test_add(v):
     if v["op"] == "add":  # and not add_bias
+        op = ops.Add((len(v["a"]),), *v["s"], *v["lo"], *v["hi"], ints(v["m"]))
+        assert op.reference(ints(v["a"])[None], ints(v["b"])[None])[0].tolist() == v["y"]
         assert rounded(ints(v["a"]) * v["m"][0] + ints(v["b"]) * v["m"][1], v).tolist() == v["y"]
 
 
@@ -227,6 +239,8 @@ def test_add(v):
 def test_concat(v):
     (n_pixels,), ends = v["n_pixels"], np.cumsum(v["channels"])[:-1] * v["n_pixels"][0]
     inputs = [x.reshape(n_pixels, -1) for x in np.split(ints(v["x"]), ends)]
+    op = ops.Concat((n_pixels, 1), *v["s"], *v["lo"], *v["hi"], ints(v["m"]))
+    assert op.reference(*(x[None] for x in inputs))[0].ravel().tolist() == v["y"]
     y = np.concatenate([x * m for x, m in zip(inputs, v["m"], strict=True)], axis=1)
     assert rounded(y, v).ravel().tolist() == v["y"]
 
@@ -250,11 +264,13 @@ def test_the_layers_add_and_concatenate_alike(v):
 
 @of("lookup")
 def test_lookup(v):
+    assert run(ops.Lookup(*v["lo"], ints(v["table"])), v["x"]) == v["y"]
     assert ints(v["table"])[ints(v["x"]) - v["lo"][0]].tolist() == v["y"]
 
 
 @of("clip")
 def test_clip(v):
+    assert run(ops.Clip(*v["lo"], *v["hi"]), v["x"]) == v["y"]
     assert np.clip(ints(v["x"]), v["lo"][0], v["hi"][0]).tolist() == v["y"]
 
 
@@ -271,5 +287,7 @@ def test_layernorm(v):
 @of("input_planes_")
 def test_input_planes(v):
     planes = ints(v["x"]).reshape(v["channels"][0], v["n_pixels"][0])
+    op = ops.InputPlanes(RAW[v["op"][13:]], *v["offset"], *v["shift"], *v["lo"], *v["hi"])
+    assert op.reference(planes[None])[0].ravel().tolist() == v["y"]
     y = np.clip((planes.T + v["offset"][0]) >> v["shift"][0], v["lo"][0], v["hi"][0])
     assert y.ravel().tolist() == v["y"]

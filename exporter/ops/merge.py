@@ -33,7 +33,11 @@ class Add(Op):
 
     def out_shape(self, *shapes: Shape) -> Shape:
         if any(prod(shape) != prod(self.shape) for shape in shapes):
-            raise HalfbyteError(f"add takes two maps of {self.shape}, but {' and '.join(map(str, shapes))} come in")
+            found = " and ".join(map(str, shapes))
+            raise HalfbyteError(
+                f"add takes two maps of one shape, but {found} come in; bring one to the other's shape with a "
+                "hb.BitConv2d or hb.BitConv1d of stride and channels to fit"
+            )
         return self.shape
 
     def reference(self, a: Int, b: Int) -> Int:

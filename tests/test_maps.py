@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks of maps: C, NumPy and PyTorch give the same integers, whichever way the planner lets the stages run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from support import compile_with, conv, map_network, needs_sanitizers
+from torch import Tensor, nn
+
+from exporter.export import Exported, export
+from exporter.lower import lower
+from exporter.plan import STRATEGIES
+from exporter.randommaps import random_map_network
+from exporter.sanitized import SAMPLES, run_sanitized
+from exporter.verify import PUSHED, random_samples
+from training.formats import FORMATS
+from training.layers import (
+    Activation,
+    Add,
+    AvgPool1d,
+    BitConv1d,
+    BitConv2d,
+    BitLayer,
+    BitLinear,
+    Concat,
+    GlobalAvgPool,
+    Input,
+)
+from training.requant import REQUANTS
+
+STREAMED, BY_CHANNEL = (13, 57, 64, 67), (14, 24, 32, 41)  # seeds whose plans have long groups of each kind
+
+
+def check(exported: Exported, count: int = 9) -> None:
+    compile_with(exported, "-O0", "-Werror")
+    report = exported.compare(random_samples(exported.graph, count))
+    assert report.first is None, str(report.first)
+    assert report.mismatches == 0
+    assert (PUSHED in [layer.name for layer in report.layers]) == (exported.plan.input_rows > 0)
+
+
+@pytest.mark.parametrize("seed", [0, 5, 35, 43, *STREAMED[:2], *BY_CHANNEL[:2]])
+def test_every_integer_of_a_random_network_is_the_same_by_every_plan(seed):
+    texts = set()
+    for strategy in STRATEGIES:
+        exported = export(random_map_network(seed), "net", plan=strategy)
+        text = (exported.folder / "c" / "net.c").read_text()
+        if text not in texts:
+            check(exported)
+        texts.add(text)
+    assert len(texts) > 1
+
+
+def test_the_sanitizers_find_nothing_in_rings_and_channels(tmp_path):
+    needs_sanitizers()
+    folders = []
+    for strategy, numbers in (("rows", STREAMED), ("channels", BY_CHANNEL)):
+        for seed in numbers[2:]:
+            folders.append(tmp_path / f"{strategy}{seed}")
+            exported = export(random_map_network(seed), "net", out=folders[-1], plan=strategy)
+            assert any(group.way == strategy for group in exported.plan.groups)
+            np.save(folders[-1] / SAMPLES, random_samples(exported.graph, 6))
+    result = run_sanitized(*folders)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert result.stdout == f"clean {len(folders)}\n"
+
+
+def test_random_networks_of_maps_use_everything_there_is():
+    used: set[object] = set()
+    for seed in range(90):
+        model = random_map_network(seed)
+        assert not model.training
+        graph, _ = lower(model, "net")
+        used |= {node.op.kind for node in graph.nodes} | {graph.dtype}
+        for layer in model.modules():
+            if isinstance(layer, (BitConv1d, BitConv2d)):
+                used |= {layer.fmt.name, type(layer), *(("kernel", k) for k in layer.kernel_size)}
+                used |= {("groups", min(layer.groups, 3)), *(("stride", s) for s in layer.stride)}
+                used |= {layer.requant.kind, ("depthwise", layer.groups == layer.in_channels == layer.out_channels > 1)}
+    assert used >= {*FORMATS, *REQUANTS, BitConv1d, BitConv2d, "uint8", "int8", "int16", ("depthwise", True)}
+    assert used >= {"maxpool", "avgpool", "add", "concat", "lookup", "clip", "input_planes", "input_shift", "add_bias"}
+    assert used >= {("kernel", k) for k in (1, 2, 3, 5, 7)} | {("stride", s) for s in (1, 2, 3)}
+    assert used >= {("groups", g) for g in (1, 2, 3)}
+
+
+def test_a_random_network_of_maps_is_a_function_of_its_seed():
+    before = torch.get_rng_state()
+    first, second = (lower(random_map_network(7), "net")[0] for _ in range(2))
+    assert first.digest == second.digest
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+class Between(nn.Module):
+    """A function between layers: `f(self, x)` is forward()."""
+
+    def __init__(self, f, **modules: nn.Module) -> None:
+        super().__init__()
+        for name, module in modules.items():
+            setattr(self, name, module)
+        self.f = f
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.f(self, x)
+
+
+def prepared(model: nn.Module) -> nn.Module:
+    map_network(*(m for m in model.modules() if isinstance(m, BitLayer)))  # weights that are not tiny
+    return model.eval()
+
+
+def last(n_in: int) -> BitLinear:
+    return BitLinear(n_in, 3, requant=None)
+
+
+def images(channels: int = 1, side: int = 6) -> Input:
+    return Input((channels, side, side), channels="first")
+
+
+def series_of(n_in: int, n_out: int) -> BitConv1d:
+    return BitConv1d(n_in, n_out, 3, padding=1, requant="mulshift")
+
+
+def two_ways(join: nn.Module, rule: Input, a: nn.Module, b: nn.Module, n: int, *, flat: bool = False) -> nn.Module:
+    """What comes out of the input goes two ways, which join again; `flat`: after nn.Flatten()."""
+
+    def forward(net, x):
+        x = net.rule(x)
+        a, b = net.a(x), net.b(x)
+        return net.last(net.join(*(v.flatten(1) for v in (a, b)) if flat else (a, b)).flatten(1))
+
+    return Between(forward, rule=rule, a=a, b=b, join=join, last=last(n))
+
+
+def doubled(net, x):
+    x = net.a(net.rule(x))
+    return net.last(net.add(x, x).flatten(1))
+
+
+RESHAPED = {
+    "an activation in front of a map of one channel": lambda: nn.Sequential(
+        images(), Activation("hardswish", unit_in=30, signed_in=False), conv(1, 4), conv(4, 3), nn.Flatten(), last(108)
+    ),
+    "an image that becomes a series": lambda: nn.Sequential(
+        images(), conv(1, 4), conv(4, 4), nn.Flatten(2), series_of(4, 3), AvgPool1d(2), nn.Flatten(), last(54)
+    ),
+    "a series that becomes an image": lambda: nn.Sequential(
+        Input((2, 36), channels="first"), series_of(2, 4), nn.Unflatten(2, (6, 6)), conv(4, 3), nn.Flatten(), last(108)
+    ),
+    "a vector that becomes an image": lambda: nn.Sequential(
+        Input((6,)), BitLinear(6, 36, requant="shift"), nn.Unflatten(1, (1, 6, 6)), conv(1, 5), nn.Flatten(), last(180)
+    ),
+    "a mean that becomes a map again": lambda: nn.Sequential(
+        images(3), conv(3, 4), GlobalAvgPool(), nn.Unflatten(1, (4, 1, 1)), conv(4, 5, 1), nn.Flatten(), last(5)
+    ),
+    "a map of one row and its mean": lambda: nn.Sequential(
+        Input((2, 1, 8), channels="first"), conv(2, 3), GlobalAvgPool(), last(3)
+    ),
+    "more padding than kernel": lambda: nn.Sequential(
+        images(), conv(1, 4, padding=4), conv(4, 3, 1, padding=2), conv(3, 3), nn.Flatten(), last(3 * 16 * 16)
+    ),
+    "a ReLU behind nn.Flatten": lambda: nn.Sequential(
+        images(), conv(1, 3, signed=True), nn.Flatten(), nn.ReLU(), last(108)
+    ),
+    "flattened maps added": lambda: two_ways(Add(), images(), conv(1, 3), conv(1, 3), 108, flat=True),
+    "a map added to itself": lambda: Between(doubled, rule=images(), a=conv(1, 3), add=Add(), last=last(108)),
+    "vectors concatenated": lambda: two_ways(
+        Concat(), Input((5,)), BitLinear(5, 3, requant="shift"), BitLinear(5, 4, requant="shift"), 7
+    ),
+    "an input read by two": lambda: two_ways(
+        Add(), images(), conv(1, 3, 5, stride=2), nn.Sequential(conv(1, 3), conv(3, 3, stride=2)), 27
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RESHAPED)
+def test_reshapes_between_layers_change_no_integer(name):
+    for strategy in ("layer", "rows"):
+        check(export(prepared(RESHAPED[name]()), "net", plan=strategy), 4)
