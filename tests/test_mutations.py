@@ -362,7 +362,7 @@ BROKEN_MAPS = [
     ("net.c", "y < n && (", "y + 1 < n && (", "rows"),
     # sums and means
     ("hb_sum_row.c", "+= ", "= ", "rows"),
-    ("hb_average.c", "acc[i], offset", "acc[i], offset - 1", "rows"),
+    ("hb_average.c", "acc[i], offset", "acc[i], offset / 2", "rows"),
     # one channel at a time
     ("net.c", "for (size_t c = 0; c < 3; c++)", "for (size_t c = 1; c < 3; c++)", "channels"),
     ("net.c", "+ c * ", "+ 0 * ", "channels"),
