@@ -193,7 +193,7 @@ def _emulate_all(
     from exporter.chips.toolchain import OPTIMIZE, TOOLCHAINS  # noqa: PLC0415
 
     graphs = {folder: load_graph(folder) for folder in folders}
-    every = (chip_names(), TOOLCHAINS, OPTIMIZE, KERNELS)
+    every: tuple[Iterable[str], ...] = (chip_names(), TOOLCHAINS, OPTIMIZE, KERNELS)
     chosen = [_choices(option, word, all_) for (option, word), all_ in zip(words.items(), every, strict=True)]
     choices = list(itertools.product(*chosen))
     file = TableFile(table, _table_command(folders, words, images, table)) if table else None
