@@ -14,7 +14,7 @@ import jinja2
 import numpy as np
 
 from exporter.ops import Windowed
-from exporter.ops.base import MAP_DIMS
+from exporter.ops.base import MAP_DIMS, SIZES
 from exporter.placing import COUNTER_BYTES, ELEMENT_BYTES, up
 from exporter.stagecode import Names, StageCode, call, is_sums_to_map, stage_function, sums_to_map, turns
 from training.errors import HalfbyteError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from exporter.stages import Stage
 
 FIRMWARE = Path(__file__).parent.parent / "firmware"
+SOURCES = {path.name: path for glob in ("include/*", "src/*", "variants/*/*") for path in FIRMWARE.glob(glob)}
 KEYWORDS = frozenset(
     "auto break case char const continue default do double else enum extern float for goto if inline int "  # noqa: SIM905
     "long register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
@@ -102,13 +103,22 @@ def check_name(name: str) -> str:
 def generate(graph: Graph, bounds: Bounds, plan: Plan, provenance: Provenance) -> dict[str, str]:
     """File name -> text: the model's header and source, and the kernel sources it uses."""
     context = _context(graph, bounds, plan, provenance)
+    context["variants"] = sorted({node.variant.name for node in graph.nodes if node.variant})
     files = {f"{graph.name}.{end}": _ENV.get_template(f"model.{end}.j2").render(context) for end in ("h", "c")}
     for name in _kernels(files[f"{graph.name}.c"]):
-        files[f"{name}.c"] = (FIRMWARE / "src" / f"{name}.c").read_text(encoding="utf-8")
-    headers = [FIRMWARE / "include" / "hb.h", *sorted((FIRMWARE / "src").glob("*.h"))]
-    sources = "".join(files.values())
-    used = [h for h in headers if f'#include "{h.name}"' in sources]
-    return {**files, **{h.name: h.read_text(encoding="utf-8") for h in used}}
+        files[f"{name}.c"] = SOURCES[f"{name}.c"].read_text(encoding="utf-8")
+    return {**files, **_headers("".join(files.values()))}
+
+
+def _headers(sources: str) -> dict[str, str]:
+    """File name -> text of the headers that C includes, and of those that they include."""
+    found: dict[str, str] = {}
+    new = sources
+    while new:
+        names = [name for name in re.findall(r'#include "(\w+\.h)"', new) if name in SOURCES and name not in found]
+        found |= {name: SOURCES[name].read_text(encoding="utf-8") for name in names}
+        new = "".join(found[name] for name in names)
+    return found
 
 
 def _kernels(source: str) -> list[str]:
@@ -117,19 +127,19 @@ def _kernels(source: str) -> list[str]:
     new = {"hb_argmax"} | _called(source)
     while new:
         found |= new
-        sources = [(FIRMWARE / "src" / f"{name}.c").read_text(encoding="utf-8") for name in new]
+        sources = [SOURCES[f"{name}.c"].read_text(encoding="utf-8") for name in new]
         new = set().union(*map(_called, sources)) - found
     return sorted(found)
 
 
 def _called(source: str) -> set[str]:
     names = set(re.findall(r"\bhb_\w+(?=\()", source))
-    return {name for name in names if (FIRMWARE / "src" / f"{name}.c").is_file()}
+    return {name for name in names if f"{name}.c" in SOURCES}
 
 
 def kernel_files() -> set[str]:
     """Names of all files of the kernel library."""
-    return {path.name for folder in ("include", "src") for path in (FIRMWARE / folder).iterdir()}
+    return set(SOURCES)
 
 
 def generate_host(graph: Graph, plan: Plan, trace: np.dtype[Any]) -> str:
@@ -268,7 +278,7 @@ def _whole(names: Names, layer: dict[str, Any], stage: Stage) -> dict[str, Any]:
     arguments = [a.format(n_in=n_in, n_out=n_out, **names.tables(node)) for a in node.op.arguments()]
     parameters = ["int32_t *scores"] * scores + ["const int8_t *x"] * ("x" in inputs)
     arena = not scores or any(text != "x" for text in inputs)
-    lines = call(node.op.kernel(), [output, *inputs, *arguments], 4)
+    lines = call(node.kernel(), [output, *inputs, *arguments], 4)
     lines += call("HB_TRACE", [str(names.index[node.name]), "0", output, n_out], 4)
     return {**found, "parameters": ", ".join([*parameters, *(["void *arena"] if arena else [])]), "lines": lines}
 
@@ -285,7 +295,7 @@ def _push(names: Names) -> dict[str, Any]:
         "rows": plan.input_rows,
         "ring": plan.arena_bytes,
         "counter": (_push_bytes(graph, plan) - COUNTER_BYTES) // COUNTER_BYTES,
-        "call": "\n".join(call(rule.op.kernel(), ["x", "raw", *arguments], 4)),
+        "call": "\n".join(call(rule.kernel(), ["x", "raw", *arguments], 4)),
     }
 
 
@@ -310,7 +320,7 @@ def _identifiers(graph: Graph) -> dict[str, str]:
         if not base[0].isalpha() or base in RESERVED or base.startswith("hb_") or base.endswith("_t"):
             base = f"l{base}_" if base.endswith("_t") else f"l{base}"
         for text in chain([base], (f"{base}_{number}" for number in count(2))):
-            names = {text, f"run_{text}", f"{text}_window", *(f"{text}_{table.suffix}" for table in node.op.tables())}
+            names = {text, f"run_{text}", f"{text}_window", *(f"{text}_{table.suffix}" for table in node.tables())}
             if not names & taken:
                 break
         taken |= names
@@ -340,7 +350,7 @@ def _layer(
 ) -> dict[str, Any]:
     """What the templates need of one operation."""
     name = ids[node.name]
-    tables = {table.suffix: f"{name}_{table.suffix}" for table in node.op.tables()}
+    tables = {table.suffix: f"{name}_{table.suffix}" for table in node.tables()}
     shape = graph.shapes[node.name]
     planes = {"n_pixels": int(np.prod(shape[:-1])), "channels": shape[-1]}
     arguments = [
@@ -357,9 +367,9 @@ def _layer(
         "raw": node.op.raw,
         "type": node.op.out_type,
         "offset": place.offset // ELEMENT_BYTES[node.op.out_type] if place else None,
-        "call": "\n".join(call(node.op.kernel(), [output, _input_id(node, graph, ids), *arguments], 4)),
+        "call": "\n".join(call(node.kernel(), [output, _input_id(node, graph, ids), *arguments], 4)),
         "size": size_of[node.name],
-        "tables": [_table(f"{name}_{table.suffix}", table) for table in node.op.tables()],
+        "tables": [_table(f"{name}_{table.suffix}", table) for table in node.tables()],
         "comment": _ascii(f"{node.name}: {node.op.kind}, {node.op.format_name()}"),
     }
 
@@ -374,7 +384,8 @@ def _input_id(node: Node, graph: Graph, ids: dict[str, str]) -> str:
 
 def _table(name: str, table: Table) -> dict[str, Any]:
     values = table.values.ravel()
-    texts = [f"0x{v:02x}" for v in values] if table.ctype == "uint8_t" else [_literal(int(v)) for v in values]
+    digits = 2 * SIZES[table.ctype]
+    texts = [f"0x{v:0{digits}x}" if table.ctype.startswith("u") else _literal(int(v)) for v in values]
     lines = textwrap.wrap(", ".join(texts) + ",", width=76)
     return {"name": name, "ctype": table.ctype, "count": len(values), "lines": lines}
 
@@ -396,7 +407,7 @@ def _head_table(graph: Graph, bounds: Bounds) -> list[str]:
                 node.op.kind,
                 " -> ".join(shapes),
                 node.op.format_name(),
-                str(sum(table.nbytes for table in node.op.tables())),
+                str(sum(table.nbytes for table in node.tables())),
                 f"[{interval.lo.min()}, {interval.hi.max()}]",
             )
         )

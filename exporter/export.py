@@ -23,6 +23,8 @@ from exporter.verify import Report, VerificationError, compare
 from training.files import write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
     from torch import nn
 
@@ -104,6 +106,7 @@ def export(
     out: str | Path | None = None,
     labels: tuple[str, ...] = (),
     plan: str = "auto",
+    variants: Sequence[str] = (),
     provenance: Provenance | None = None,
 ) -> Exported:
     """Export a model of supported layers: graph.json, bounds.json, plan.json and c/ in `out`.
@@ -113,11 +116,12 @@ def export(
     out     folder, made if missing; a temporary one that lives as long as the result by default
     labels  names of the classes, for comments
     plan    how the stages of maps run: "auto" takes the least memory, or one of "layer", "rows" and "channels"
+    variants  of kernels (`exporter.variants.VARIANTS`): each operation gets the first that has one for it
 
     HalfbyteError where a layer cannot be exported or could overflow; nothing is written then.
     """
     graph, taps, bounds, made = prepare(model.eval(), name, labels, plan)
-    sources = generate(graph, bounds, made, provenance or Provenance())
+    sources = generate(graph.tuned(variants), bounds, made, provenance or Provenance())
     folder = Path(tempfile.mkdtemp(prefix="halfbyte-") if out is None else out)
     write_text(folder / "graph.json", graph.to_json())
     write_text(folder / "bounds.json", bounds_module.to_json(graph, bounds))

@@ -5,16 +5,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from exporter.ops import OPS, Op, Shape
+from exporter.variants import VARIANTS, Variant
 from training.errors import HalfbyteError
 from training.formats import SPEC_VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from exporter.ops import Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +27,22 @@ class Node:
 
     name    of the tensor it makes: the module's path, with the operation behind a dot where a module makes several
     inputs  names of the tensors it reads; "raw" is what enters the network
+    variant of its kernel; None: the portable one. No part of the network: its integers are the same
     """
 
     name: str
     op: Op
     inputs: tuple[str, ...]
+    variant: Variant | None = None
+
+    def kernel(self) -> str:
+        """Name of the C function, and of its file."""
+        return f"{self.op.kernel()}_{self.variant.name}" if self.variant else self.op.kernel()
+
+    def tables(self) -> Sequence[Table]:
+        """Constants of the generated C."""
+        weights = self.variant.weights(self.op) if self.variant else None
+        return [weights if weights and table.suffix == "w" else table for table in self.op.tables()]
 
     def to_json(self) -> dict[str, Any]:
         """Name, input (a list where there are several) and operation."""
@@ -73,7 +88,11 @@ class Graph:
     @property
     def weight_bytes(self) -> int:
         """Bytes of every constant of the model."""
-        return sum(table.nbytes for node in self.nodes for table in node.op.tables())
+        return sum(table.nbytes for node in self.nodes for table in node.tables())
+
+    def tuned(self, variants: Sequence[str]) -> Graph:
+        """The same network, each operation with the first of these variants that has a kernel for it."""
+        return replace(self, nodes=tuple(replace(node, variant=_first(node.op, variants)) for node in self.nodes))
 
     @cached_property
     def digest(self) -> str:
@@ -100,6 +119,11 @@ class Graph:
         }
         nodes = ",\n".join("  " + json.dumps(record, separators=(",", ":")) for record in self._records())
         return json.dumps(head, indent=1, ensure_ascii=False)[:-2] + f',\n "nodes": [\n{nodes}\n ]\n}}\n'
+
+
+def _first(op: Op, variants: Sequence[str]) -> Variant | None:
+    """The first of the variants that has a kernel for the operation; None where it stays portable."""
+    return next((v for v in map(VARIANTS.__getitem__, variants) if v.weights(op) is not None), None)
 
 
 def read_graph(path: Path) -> Graph:

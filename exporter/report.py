@@ -53,7 +53,7 @@ def describe(folder: Path) -> dict[str, Any]:
 def _describe_layer(node: Node, graph: Graph, bounds: Bounds) -> dict[str, Any]:
     interval = bounds[node.name]
     name = node.op.format_name()
-    weights = next((table.count for table in node.op.tables() if table.suffix == "w"), 0)
+    weights = next((table.count for table in node.tables() if table.suffix == "w"), 0)
     return {
         "name": node.name,
         "op": node.op.kind,
@@ -61,7 +61,7 @@ def _describe_layer(node: Node, graph: Graph, bounds: Bounds) -> dict[str, Any]:
         "bits": get_format(name).bits if weights else None,
         "shape": list(graph.shapes[node.name]),
         "weights": weights,
-        "bytes": sum(table.nbytes for table in node.op.tables()),
+        "bytes": sum(table.nbytes for table in node.tables()),
         "lo": int(interval.lo.min()),
         "hi": int(interval.hi.max()),
     }

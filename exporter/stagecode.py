@@ -39,7 +39,7 @@ class Names:
 
     def tables(self, node: Node) -> dict[str, str]:
         """Suffix -> identifier of each constant of an operation."""
-        return {table.suffix: f"{self.of[node.name]}_{table.suffix}" for table in node.op.tables()}
+        return {table.suffix: f"{self.of[node.name]}_{table.suffix}" for table in node.tables()}
 
     def place(self, name: str, ctype: str = "int8_t") -> str:
         """C expression of the address where something lies in the arena."""
@@ -157,7 +157,7 @@ class StageCode:
         """What changes the row in place."""
         for node in nodes:
             arguments = [a.format(n_out=self.row, **self.names.tables(node)) for a in node.op.arguments()]
-            self.call(node.op.kernel(), ["out", "out", *arguments])
+            self.call(node.kernel(), ["out", "out", *arguments])
             self.trace_row(node)
 
     def finish(self) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def _conv(code: StageCode) -> None:
     op, stage, names = code.op, code.stage, code.names
     assert isinstance(op, Conv)
     tables = names.tables(stage.main)
-    kernel = op.kernel()
+    kernel = stage.main.kernel()
     code.rows()
     if stage.sums:
         row = f"(size_t)y * {op.out_channels}"
@@ -250,14 +250,14 @@ def _requantize(code: StageCode, channel: str, step: str, indent: int) -> None:
     node = code.stage.nodes[1]
     arguments = [a.format(o=channel, **code.names.tables(node)) for a in node.op.channel_arguments()]
     out = "out" if step == "1" else f"out + {channel}"
-    code.call(f"{node.op.kernel()}_channel", [out, step, "sums", *arguments, str(code.width)], indent)
+    code.call(f"{node.kernel()}_channel", [out, step, "sums", *arguments, str(code.width)], indent)
 
 
 def _pool(code: StageCode) -> None:
     code.rows()
     code.output()
     arguments = [a.format(window=f"{code.names.of[code.stage.main.name]}_window") for a in code.op.arguments()]
-    code.call(code.op.kernel(), ["out", "rows", *arguments])
+    code.call(code.stage.main.kernel(), ["out", "rows", *arguments])
     code.trace_row(code.stage.main)
     code.behind(code.stage.nodes[1:])
 
@@ -319,7 +319,7 @@ def _elementwise(code: StageCode) -> None:
     node = code.stage.main
     code.output()
     arguments = [a.format(n_out=code.row, **code.names.tables(node)) for a in node.op.arguments()]
-    code.call(node.op.kernel(), ["out", *_inputs(code), *arguments])
+    code.call(node.kernel(), ["out", *_inputs(code), *arguments])
     code.trace_row(node)
     code.behind(code.stage.nodes[1:])
 

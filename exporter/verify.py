@@ -138,7 +138,7 @@ def compare(
             op=node.op.kind,
             format=node.op.format_name(),
             shape=graph.shapes[node.name],
-            weight_bytes=sum(table.nbytes for table in node.op.tables()),
+            weight_bytes=sum(table.nbytes for table in node.tables()),
             mismatches=counts[node.name],
         )
         for node in graph.nodes

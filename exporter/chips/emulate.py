@@ -225,12 +225,12 @@ def _marks(image: Image) -> Marks:
     graph, name = image.graph, image.graph.name
     raw = [node.op.raw for node in graph.nodes]
     stages = layer_functions(graph, image.plan)
-    kernels = [node.op.kernel() for node in graph.nodes if node.op.raw or not stages]  # a stage calls several
+    kernels = [node.kernel() for node in graph.nodes if node.op.raw or not stages]  # a stage calls several
     layers = dict.fromkeys(kernels, 0) | {name: number for number, name in enumerate(stages, 1)}
     n_run = len(stages) or raw.count(False)
     if image.options.input == "rows":
         run = tuple(f"hb_{name}_push_{part}" for part in ("begin", "row", "end"))
-        return Marks(run, graph.nodes[0].op.kernel(), layers, n_run, raw.count(True))
+        return Marks(run, graph.nodes[0].kernel(), layers, n_run, raw.count(True))
     return Marks((f"hb_{name}_run",), f"hb_{name}_input", layers, n_run, raw.count(True))
 
 

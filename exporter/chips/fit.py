@@ -148,7 +148,7 @@ def _layers(graph: Graph, instructions: dict[str, int | None]) -> tuple[LayerNee
             node.name,
             node.op.kind,
             node.op.format_name(),
-            sum(table.nbytes for table in node.op.tables()),
+            sum(table.nbytes for table in node.tables()),
             instructions.get(node.name),
         )
         for node in graph.nodes
@@ -299,7 +299,7 @@ def _candidates(recipe: Recipe, image: Image) -> Iterator[tuple[int, int, str, d
     used = {node.op.format_name() for node in weighted}
     with_format = [at for at, layer in enumerate(recipe.model.layers) if "format" in type(layer).model_fields]
     for index, node in enumerate(weighted):
-        now = node.op.tables()[0]
+        now = node.tables()[0]
         n_out = image.graph.shapes[node.name][-1]  # the channels of a map come last
         sizes: dict[int, str] = {}
         for name in sorted(FORMATS, key=lambda name: name not in used):

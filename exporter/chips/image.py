@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from exporter import planview, reference
+from exporter.bounds import find_bounds
 from exporter.chips import flashfiles, protocol, stack
 from exporter.chips.chip import FIRMWARE, PORTS, Chip
 from exporter.chips.elf import Elf, read_elf
@@ -20,13 +21,13 @@ from exporter.chips.isa import ISAS, check
 from exporter.chips.native import read_program
 from exporter.chips.toolchain import OPTIMIZE, find_toolchain, link
 from exporter.chips.wasm import read_wasm
+from exporter.codegen import Provenance, _table, generate, templates
 from exporter.codegen import _input_height as input_height
-from exporter.codegen import _table, templates
 from exporter.graph import Graph, read_graph
 from exporter.ops import Table
 from exporter.plan import Plan, read_plan
 from training.errors import HalfbyteError
-from training.files import replacing
+from training.files import replacing, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,7 @@ class Options:
     input      frame: the app keeps a raw sample; rows: only a row of it, which comes in a frame of its own;
                auto: rows where the data does not fit otherwise
     kernels    flash, or ram: the forward pass and its kernels run from RAM, where flash has wait states
+    variants   of kernels; each operation gets the first that has one for it. None: the C as it lies in the run
     """
 
     toolchain: str = "zig"
@@ -66,6 +68,7 @@ class Options:
     trace: bool = False
     kernels: str = "flash"
     input: str = "auto"
+    variants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,14 +155,19 @@ def link_image(folder: Path, chip: Chip, images: npt.NDArray[np.integer], option
 
 
 def _link_image(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options) -> Image:
-    graph = load_graph(folder)
+    graph = load_graph(folder).tuned(options.variants)
+    plan = read_plan(folder / "plan.json", graph)
     with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
-        elf = _link(graph, folder / "c", chip, images[: options.samples], options, Path(scratch))
+        c = folder / "c"
+        if options.variants:
+            c = Path(scratch) / "c"
+            for name, text in generate(graph, find_bounds(graph), plan, Provenance()).items():
+                write_text(c / name, text)
+        elf = _link(graph, c, chip, images[: options.samples], options, Path(scratch))
     refused = next((r for address, code in elf.code() for r in check(ISAS[chip.isa], address, code)), None)
     if refused:
         what = refused.code.to_bytes(refused.length, "little").hex()
         raise HalfbyteError(f"{chip.name} cannot run {what} at {elf.where(refused.address)}: {refused.why}")
-    plan = read_plan(folder / "plan.json", graph)
     stored = min(options.samples, len(images)) * _sample_bytes(graph, options)
     return Image(chip, graph, plan, options, elf, _measure(elf, chip, graph, stored))
 
@@ -241,8 +249,8 @@ def _link(
 
 def _hot(graph: Graph, c: Path, kernels: Sequence[Path]) -> list[str]:
     """Sections of the forward pass, its stages and its kernels, as a linker script names them."""
-    run = {node.op.kernel() for node in graph.nodes if not node.op.raw}
-    cold = {node.op.kernel() for node in graph.nodes} - run | {"hb_argmax"}
+    run = {node.kernel() for node in graph.nodes if not node.op.raw}
+    cold = {node.kernel() for node in graph.nodes} - run | {"hb_argmax"}
     hot = [path.stem for path in kernels if path.stem not in cold]
     source = (c / f"{graph.name}.c").read_text(encoding="utf-8")
     model = [name for name in FUNCTION.findall(source) if name != f"hb_{graph.name}_input"]
@@ -384,7 +392,7 @@ def _ram_advice(image: Image) -> str:
 
 
 def _too_large(image: Image, memory: str, used: int, size: int) -> str:
-    held = {node.name: sum(table.nbytes for table in node.op.tables()) for node in image.graph.nodes}
+    held = {node.name: sum(table.nbytes for table in node.tables()) for node in image.graph.nodes}
     layers = ", ".join(f"{name} {count:,}" for name, count in held.items() if count)
     widest, samples = max(held, key=lambda name: held[name]), samples_that_fit(image, used - size)
     less = (

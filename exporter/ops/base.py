@@ -24,6 +24,7 @@ Shape = tuple[int, ...]
 MAP_DIMS = 3  # height, width, channels
 INT32_MAX = 2**31 - 1
 INT32_MIN = -(2**31)
+SIZES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}  # bytes of a C type
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,14 @@ class Table:
     """
 
     suffix: str
-    ctype: str  # int8_t, uint8_t, int16_t or int32_t
+    ctype: str  # a key of SIZES
     values: npt.NDArray[Any]
     count: int
 
     @property
     def nbytes(self) -> int:
         """Bytes it takes in flash."""
-        return {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "int32_t": 4}[self.ctype] * self.values.size
+        return SIZES[self.ctype] * self.values.size
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kernel variants: the same integers with fewer instructions, for what a core can do (SPEC 4.3).
+
+A variant is one file here, its kernels in `firmware/variants/<name>/` and their prototypes in
+`firmware/include/hb_<name>.h`. A kernel hb_<operation>_<variant> takes what the portable one of its operation takes,
+and weights in an order of its own.
+"""
+
+from __future__ import annotations
+
+from exporter.variants.base import Variant
+from exporter.variants.mul import MUL
+
+VARIANTS: dict[str, Variant] = {variant.name: variant for variant in (MUL,)}
+
+__all__ = ["VARIANTS", "Variant"]
