@@ -86,7 +86,11 @@ def _as_array(x: npt.ArrayLike) -> npt.NDArray[np.integer]:
 
 
 def prepare(
-    model: nn.Module, name: str = "model", labels: tuple[str, ...] = (), plan: str = "auto"
+    model: nn.Module,
+    name: str = "model",
+    labels: tuple[str, ...] = (),
+    plan: str = "auto",
+    variants: Sequence[str] = (),
 ) -> tuple[Graph, dict[str, lower.Tap], Bounds, Plan]:
     """The integer graph of a model, where PyTorch computes its tensors, its bounds and its memory plan.
 
@@ -94,6 +98,7 @@ def prepare(
     """
     was_training = model.training
     graph, taps = lower.lower(model, check_name(name), labels)
+    graph = graph.tuned(variants)
     bounds = find_bounds(graph)
     model.train(was_training)
     return graph, taps, bounds, make_plan(graph, plan)
@@ -120,8 +125,8 @@ def export(
 
     HalfbyteError where a layer cannot be exported or could overflow; nothing is written then.
     """
-    graph, taps, bounds, made = prepare(model.eval(), name, labels, plan)
-    sources = generate(graph.tuned(variants), bounds, made, provenance or Provenance())
+    graph, taps, bounds, made = prepare(model.eval(), name, labels, plan, variants)
+    sources = generate(graph, bounds, made, provenance or Provenance())
     folder = Path(tempfile.mkdtemp(prefix="halfbyte-") if out is None else out)
     write_text(folder / "graph.json", graph.to_json())
     write_text(folder / "bounds.json", bounds_module.to_json(graph, bounds))
