@@ -15,7 +15,7 @@ from training.errors import HalfbyteError
 from training.formats import SPEC_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from exporter.ops import Table
@@ -92,7 +92,18 @@ class Graph:
 
     def tuned(self, variants: Sequence[str]) -> Graph:
         """The same network, each operation with the first of these variants that has a kernel for it."""
-        return replace(self, nodes=tuple(replace(node, variant=_first(node.op, variants)) for node in self.nodes))
+        found = {node.name: _first(node.op, variants) for node in self.nodes}
+        return self.with_kernels({name: variant.name for name, variant in found.items() if variant})
+
+    def with_kernels(self, variants: Mapping[str, str]) -> Graph:
+        """The same network with these variants by operation, portable where none is named."""
+        by_node = {name: VARIANTS[variant] for name, variant in variants.items()}
+        return replace(self, nodes=tuple(replace(node, variant=by_node.get(node.name)) for node in self.nodes))
+
+    @property
+    def kernels(self) -> dict[str, str]:
+        """Operation -> variant, where it is not the portable one."""
+        return {node.name: node.variant.name for node in self.nodes if node.variant}
 
     @cached_property
     def digest(self) -> str:

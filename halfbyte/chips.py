@@ -36,6 +36,7 @@ ChipName = Annotated[str, typer.Option(help="Chip (see: halfbyte chips).")]
 ToolchainName = Annotated[str, typer.Option("--toolchain", help="Compiler: zig (from pip), or gcc (the machine's).")]
 Optimize = Annotated[str, typer.Option(help="Compile for size (s) or speed (2), or only kernels for speed (mix).")]
 Kernels = Annotated[str, typer.Option(help="Run kernels from flash, or from ram: faster where flash has wait states.")]
+Variant = Annotated[str, typer.Option(help="Kernels: auto is the fastest that fits, or portable, or one variant's.")]
 Samples = Annotated[int, typer.Option(min=0, help="Test images stored in the image.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
@@ -72,6 +73,7 @@ def build(
     toolchain: ToolchainName = "zig",
     optimize: Optimize = "s",
     kernels: Kernels = "flash",
+    variant: Variant = "auto",
     samples: Samples = 1,
     out: Annotated[Path | None, typer.Option(help="Folder of the files; default: RUN/firmware/CHIP.")] = None,
     as_json: AsJson = False,
@@ -80,7 +82,7 @@ def build(
     from exporter.chips.image import Options, to_json, write  # noqa: PLC0415
     from exporter.chips.parts import parts  # noqa: PLC0415
 
-    image = _build(folder, chip, Options(toolchain, optimize, samples, kernels=kernels))
+    image = _build(folder, chip, Options(toolchain, optimize, samples, kernels=kernels, variant=variant))
     paths = write(image, out or folder / "firmware" / chip)
     listed = parts(image)
     record = {**to_json(image), "parts": [asdict(part) for part in listed], "files": [str(path) for path in paths]}
@@ -139,6 +141,7 @@ def emulate(
     toolchain: ToolchainName = "zig",
     optimize: Optimize = "s",
     kernels: Kernels = "flash",
+    variant: Variant = "auto",
     samples: Samples = 1,
     table: Annotated[
         Path | None, typer.Option(help="Markdown file of the rows; goes on with one that is there.")
@@ -153,7 +156,7 @@ def emulate(
     """
     words = {"chip": chip, "toolchain": toolchain, "optimize": optimize, "kernels": kernels}
     if ALL in words.values() or len(folders) > 1 or table:
-        _emulate_all(folders, words, images, samples, table, as_json=as_json)
+        _emulate_all(folders, words, images, samples, variant, table, as_json=as_json)
         return
     (folder,) = folders
     from exporter.chips import emulate as emulator  # noqa: PLC0415
@@ -165,7 +168,7 @@ def emulate(
     load_graph(folder)
     with screen.status("loading the test set") as status:
         x = test_images(folder, max(images, samples))
-        options = Options(toolchain, optimize, samples, kernels=kernels)
+        options = Options(toolchain, optimize, samples, kernels=kernels, variant=variant)
         report = emulator.emulate(folder, described, x[:images], options, status.update, stored=x)
     if as_json:
         print(json.dumps(report.to_json()))
@@ -184,7 +187,14 @@ def emulate(
 
 
 def _emulate_all(
-    folders: Sequence[Path], words: dict[str, str], images: int, samples: int, table: Path | None, *, as_json: bool
+    folders: Sequence[Path],
+    words: dict[str, str],
+    images: int,
+    samples: int,
+    variant: str,
+    table: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
     from exporter.chips.chip import chip_names, load_chip  # noqa: PLC0415
     from exporter.chips.emulate import REASONS, row  # noqa: PLC0415
@@ -205,7 +215,7 @@ def _emulate_all(
             rows = []
             for name, compiler, level, place in choices:
                 if file is None or not file.has(title, name, f"{compiler} -O{level}", place):
-                    options = Options(compiler, level, samples, kernels=place)
+                    options = Options(compiler, level, samples, kernels=place, variant=variant)
                     rows.append(row(folder, load_chip(name), x[:images], options, x))
                     if file:
                         file.add(title, rows[-1], place)
@@ -267,6 +277,7 @@ def _print_report(report: Report, chip: Chip) -> None:
             "layer": layer.name,
             "op": layer.op,
             "format": layer.format,
+            "kernel": layer.variant if layer.format != "-" else "-",
             "differ": layer.mismatches,
             "instructions": _cell(layer.instructions),
             "": _bar(layer.instructions or 0, most),
@@ -308,6 +319,7 @@ def fit(
     toolchain: ToolchainName = "zig",
     optimize: Optimize = "s",
     kernels: Kernels = "flash",
+    variant: Variant = "auto",
     samples: Samples = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -319,7 +331,7 @@ def fit(
 
     described, loaded = load_chip(chip), load_recipe(recipe, sets or [])
     with screen.status(f"building an untrained {recipe} for {chip}"):
-        found = fitting.fit(loaded, described, Options(toolchain, optimize, samples, kernels=kernels))
+        found = fitting.fit(loaded, described, Options(toolchain, optimize, samples, kernels=kernels, variant=variant))
     if as_json:
         print(json.dumps(found.to_json()))
     else:
@@ -334,6 +346,7 @@ def _print_fit(found: Fit, chip: Chip) -> None:
             "layer": layer.name,
             "op": layer.op,
             "format": layer.format,
+            "kernel": layer.variant if layer.format != "-" else "-",
             "bytes": f"{layer.bytes:,}",
             "instructions": _cell(layer.instructions),
         }
@@ -384,13 +397,14 @@ def flash(
     toolchain: ToolchainName = "zig",
     optimize: Optimize = "s",
     kernels: Kernels = "flash",
+    variant: Variant = "auto",
     samples: Samples = 1,
 ) -> None:
     """Build an image and write it to a board with the chip's own flashing tool; prints the exact command."""
     from exporter.chips import flash as flashing  # noqa: PLC0415
     from exporter.chips.image import Options, write  # noqa: PLC0415
 
-    image = _build(folder, chip, Options(toolchain, optimize, samples, kernels=kernels))
+    image = _build(folder, chip, Options(toolchain, optimize, samples, kernels=kernels, variant=variant))
     files = write(image, folder / "firmware" / chip)
     Console().print(shlex.join(flashing.command(image.chip, files, port)), highlight=False, soft_wrap=True)
     if not dry_run:

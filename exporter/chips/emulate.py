@@ -10,6 +10,7 @@ import numpy as np
 
 from exporter import reference
 from exporter.chips import protocol
+from exporter.chips.choice import PORTABLE
 from exporter.chips.image import Image, Options, build
 from exporter.chips.machine import EmulationError, Marks, mean, start
 from exporter.codegen import _input_height as input_height
@@ -36,13 +37,17 @@ POISONS = 0xA5, 0x5A  # RAM at reset, of the image that is counted and of the on
 
 @dataclass(frozen=True)
 class LayerCount:
-    """One operation; `instructions` is the mean of an inference, with what leads to the next kernel, or None."""
+    """One operation; `instructions` is the mean of an inference, with what leads to the next kernel, or None.
+
+    variant  of its kernel
+    """
 
     name: str
     op: str
     format: str
     instructions: int | None
     mismatches: int
+    variant: str
 
 
 @dataclass(frozen=True)
@@ -187,6 +192,7 @@ def _report(
             node.op.format_name(),
             mean(instructions.get(node.name), calls),
             counts[node.name],
+            image.graph.kernels.get(node.name, PORTABLE),
         )
         for node in graph.nodes
     )

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from exporter import reference
+from exporter.chips.choice import PORTABLE
 from exporter.chips.emulate import measure, run_images
 from exporter.chips.image import Image, Options, Sizes, build, link_image, overflow, ram_needed, samples_that_fit
 from exporter.chips.machine import mean
@@ -63,13 +64,17 @@ class Cost:
 
 @dataclass(frozen=True)
 class LayerNeed:
-    """Constants of an operation in bytes, and its mean instructions; None where the network does not fit."""
+    """Constants of an operation in bytes, and its mean instructions; None where the network does not fit.
+
+    variant  of its kernel
+    """
 
     name: str
     op: str
     format: str
     bytes: int
     instructions: int | None
+    variant: str
 
 
 @dataclass(frozen=True)
@@ -150,6 +155,7 @@ def _layers(graph: Graph, instructions: dict[str, int | None]) -> tuple[LayerNee
             node.op.format_name(),
             sum(table.nbytes for table in node.tables()),
             instructions.get(node.name),
+            graph.kernels.get(node.name, PORTABLE),
         )
         for node in graph.nodes
     )

@@ -16,6 +16,7 @@ from exporter import planview, reference
 from exporter.bounds import find_bounds
 from exporter.chips import flashfiles, protocol, stack
 from exporter.chips.chip import FIRMWARE, PORTS, Chip
+from exporter.chips.choice import AUTO, PORTABLE, first_choice, give_way
 from exporter.chips.elf import Elf, read_elf
 from exporter.chips.isa import ISAS, check
 from exporter.chips.native import read_program
@@ -26,11 +27,12 @@ from exporter.codegen import _input_height as input_height
 from exporter.graph import Graph, read_graph
 from exporter.ops import Table
 from exporter.plan import Plan, read_plan
+from exporter.variants import VARIANTS
 from training.errors import HalfbyteError
 from training.files import replacing, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -59,7 +61,8 @@ class Options:
     input      frame: the app keeps a raw sample; rows: only a row of it, which comes in a frame of its own;
                auto: rows where the data does not fit otherwise
     kernels    flash, or ram: the forward pass and its kernels run from RAM, where flash has wait states
-    variants   of kernels; each operation gets the first that has one for it. None: the C as it lies in the run
+    variant    of the kernels: auto, portable, or the name of one, for the operations that it has a kernel for
+    variants   the same by operation, as `auto` decided; None where it has to. Empty: the C as it lies in the run
     """
 
     toolchain: str = "zig"
@@ -68,7 +71,8 @@ class Options:
     trace: bool = False
     kernels: str = "flash"
     input: str = "auto"
-    variants: tuple[str, ...] = ()
+    variant: str = "auto"
+    variants: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -144,8 +148,21 @@ def build(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Op
 
 
 def link_image(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options) -> Image:
-    """As `build`, whether it fits or not. The image's options say how its input comes: as frame, or in rows."""
+    """As `build`, whether it fits or not. The image's options say which kernels it has, and how its input comes."""
     _check_options(chip, options)
+    graph = load_graph(folder)
+    if options.variants is not None:
+        return _with_input(folder, chip, images, options)
+    variants: dict[str, str] | None = first_choice(graph, chip, options.variant)
+    while variants is not None:
+        image = _with_input(folder, chip, images, replace(options, variants=variants))
+        fits = options.variant != AUTO or not overflow(image)
+        variants = None if fits else give_way(image.graph, chip)
+    return image
+
+
+def _with_input(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options) -> Image:
+    """An image whose input comes as a frame where it can."""
     if options.input != "auto":
         return _link_image(folder, chip, images, options)
     image = _link_image(folder, chip, images, replace(options, input="frame"))
@@ -155,7 +172,7 @@ def link_image(folder: Path, chip: Chip, images: npt.NDArray[np.integer], option
 
 
 def _link_image(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options) -> Image:
-    graph = load_graph(folder).tuned(options.variants)
+    graph = load_graph(folder).with_kernels(options.variants or {})
     plan = read_plan(folder / "plan.json", graph)
     with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
         c = folder / "c"
@@ -180,6 +197,8 @@ def _sample_bytes(graph: Graph, options: Options) -> int:
 
 
 def _check_options(chip: Chip, options: Options) -> None:
+    if options.variant not in (known := (AUTO, PORTABLE, *VARIANTS)):
+        raise HalfbyteError(f"--variant {options.variant}: expected one of {', '.join(known)}")
     if options.optimize not in OPTIMIZE:
         raise HalfbyteError(f"--optimize {options.optimize}: expected one of {', '.join(OPTIMIZE)}")
     if options.kernels not in KERNELS:

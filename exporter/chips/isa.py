@@ -37,6 +37,7 @@ class Isa:
     falls_through  may control go on behind a function with these last two instructions?
     script         the template of its linker script, None where the linker knows what to do
     code_in_ram    can it execute what lies in RAM?
+    variants       of kernels that suit it, the one that is usually fastest first
     """
 
     family: str
@@ -47,14 +48,15 @@ class Isa:
     falls_through: Callable[[int, int], bool] = lambda _before, _last: False
     script: str | None = "link.ld.j2"
     code_in_ram: bool = True
+    variants: tuple[str, ...] = ()
 
 
 ISAS = {
     "rv32ec": Isa("riscv", riscv.length, riscv.checker("iec"), riscv.effect),
-    "rv32ec_zmmul": Isa("riscv", riscv.length, riscv.checker("iec", zmmul=True), riscv.effect),
-    "rv32imc": Isa("riscv", riscv.length, riscv.checker("imc"), riscv.effect),
-    "armv6m": Isa("thumb", thumb.length, thumb.why_not_v6m, thumb.effect),
-    "armv7em": Isa("thumb", thumb.length, thumb.why_not_v7em, thumb.effect),
+    "rv32ec_zmmul": Isa("riscv", riscv.length, riscv.checker("iec", zmmul=True), riscv.effect, variants=("mul",)),
+    "rv32imc": Isa("riscv", riscv.length, riscv.checker("imc"), riscv.effect, variants=("mul",)),
+    "armv6m": Isa("thumb", thumb.length, thumb.why_not_v6m, thumb.effect, variants=("mul",)),
+    "armv7em": Isa("thumb", thumb.length, thumb.why_not_v7em, thumb.effect, variants=("mul",)),
     "avr5": Isa(
         "avr",
         avr.length,
@@ -66,8 +68,12 @@ ISAS = {
         code_in_ram=False,
     ),
     # Checked by others: the emulator validates a module, a process can execute what its processor has.
-    "wasm32": Isa("wasm", lambda _: 2, lambda _: None, lambda *_: NOTHING, script=None, code_in_ram=False),
-    "native": Isa("native", lambda _: 2, lambda _: None, lambda *_: NOTHING, script=None, code_in_ram=False),
+    "wasm32": Isa(
+        "wasm", lambda _: 2, lambda _: None, lambda *_: NOTHING, script=None, code_in_ram=False, variants=("mul",)
+    ),
+    "native": Isa(
+        "native", lambda _: 2, lambda _: None, lambda *_: NOTHING, script=None, code_in_ram=False, variants=("mul",)
+    ),
 }
 
 

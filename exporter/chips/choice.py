@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which variant of its kernel each operation gets on a chip: the fastest, as long as it fits."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from exporter.chips.isa import ISAS
+from exporter.variants import VARIANTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.chips.chip import Chip
+    from exporter.graph import Graph, Node
+
+AUTO, PORTABLE = "auto", "portable"
+COSTS = Path(__file__).parent / "costs.json"  # made by: halfbyte bench kernels --record
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of a kernel on an instruction set, compiled by zig for size.
+
+    instructions  for a weight, where half of the activations are 0
+    bytes         of the kernels of a small network that has this one
+    """
+
+    instructions: float
+    bytes: int
+
+
+@cache
+def costs() -> dict[str, dict[str, Cost]]:
+    """Instruction set -> kernel -> what was measured of it."""
+    table = json.loads(COSTS.read_text(encoding="utf-8"))
+    return {isa: {name: Cost(**cost) for name, cost in kernels.items()} for isa, kernels in table.items()}
+
+
+@dataclass(frozen=True)
+class Move:
+    """Another variant for all operations that have the same kernel: what it saves, and what it costs."""
+
+    kernel: str
+    variant: str
+    bytes: int
+    instructions: float
+
+
+def variants_of(node: Node, chip: Chip, variant: str = AUTO) -> list[str]:
+    """The variants that an operation can have on a chip, the usually fastest first and the portable one last."""
+    names = {AUTO: ISAS[chip.isa].variants, PORTABLE: ()}.get(variant, (variant,))
+    return [*(name for name in names if VARIANTS[name].weights(node.op) is not None), PORTABLE]
+
+
+def first_choice(graph: Graph, chip: Chip, variant: str) -> dict[str, str]:
+    """Operation -> the fastest of its variants, by what was measured; with a variant given, that one where it can."""
+    known = costs().get(chip.isa, {})
+    found = {}
+    for node in graph.nodes:
+        names = variants_of(node, chip, variant)
+        if variant == AUTO:
+            measured = [name for name in names if _kernel(node, name) in known]
+            names = sorted(measured, key=lambda name: known[_kernel(node, name)].instructions) or names
+        if names[0] != PORTABLE:
+            found[node.name] = names[0]
+    return found
+
+
+def give_way(graph: Graph, chip: Chip) -> dict[str, str] | None:
+    """The variants of a graph that is too large, one kernel replaced by a smaller one; None where none is smaller.
+
+    It is the replacement that costs the fewest instructions for each byte it saves.
+    """
+    moves = [move for move in _moves(graph, chip) if move.bytes > 0]
+    if not moves:
+        return None
+    best = min(moves, key=lambda move: move.instructions / move.bytes)
+    changed = {node.name: best.variant for node in graph.nodes if node.kernel() == best.kernel}
+    return {name: variant for name, variant in (graph.kernels | changed).items() if variant != PORTABLE}
+
+
+def _moves(graph: Graph, chip: Chip) -> Iterator[Move]:
+    known = costs().get(chip.isa, {})
+    by_kernel: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        by_kernel.setdefault(node.kernel(), []).append(node)
+    for kernel, nodes in by_kernel.items():
+        for variant in variants_of(nodes[0], chip):
+            now, other = known.get(kernel), known.get(_kernel(nodes[0], variant))
+            if now and other:
+                extra = (other.instructions - now.instructions) * sum(_products(graph, node) for node in nodes)
+                yield Move(kernel, variant, now.bytes - other.bytes, extra)
+
+
+def _kernel(node: Node, variant: str) -> str:
+    return node.op.kernel() if variant == PORTABLE else f"{node.op.kernel()}_{variant}"
+
+
+def _products(graph: Graph, node: Node) -> int:
+    """Products of an inference; of a map, those of every pixel."""
+    return node.op.tables()[0].count * int(np.prod(graph.shapes[node.name][:-1]))
