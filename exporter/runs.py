@@ -13,6 +13,7 @@ from exporter.codegen import Provenance, check_name, generate
 from exporter.export import Exported, export, prepare
 from exporter.graph import read_graph
 from exporter.plan import read_plan
+from exporter.variants import PORTABLE, check_variant
 from training import checkpoint, data, models
 from training.errors import HalfbyteError
 from training.files import write_text
@@ -98,15 +99,22 @@ def _load(run: Run) -> Exported:
 
 
 def verify_run(
-    folder: str | Path, images: int | None = None, random: int = 256, progress: Callable[[str], None] = lambda _: None
+    folder: str | Path,
+    images: int | None = None,
+    random: int = 256,
+    progress: Callable[[str], None] = lambda _: None,
+    variant: str = PORTABLE,
 ) -> Report:
     """Compare C, NumPy and PyTorch on test images (None: all) and on `random` made-up samples.
 
-    A comparison of all test images without a mismatch is recorded: in verified.json, and in the head of the C.
+    A comparison of all test images without a mismatch is recorded: in verified.json, and in the head of the C. With
+    another variant than the portable one, it is the C with that variant's kernels which is compared, not recorded.
     """
     run = load_run(folder)
     progress("loading the exported network")
     exported = _load(run)
+    if variant != PORTABLE:
+        exported = export(run.model, run.name, plan=exported.plan.strategy, variants=(check_variant(variant),))
     progress("loading the test set")
     test = data.load_test(run.recipe.data)
     count = len(test.y) if images is None else images
@@ -116,7 +124,7 @@ def verify_run(
     _ = exported.library  # compiled at first use
     progress(f"comparing {count} images, layer by layer")
     report = exported.compare(test.x[:count], labels=test.y[:count], random=random)
-    if report.mismatches == 0 and count == len(test.y):
+    if variant == PORTABLE and report.mismatches == 0 and count == len(test.y):
         _record(run, exported, report)
     return report
 

@@ -117,9 +117,15 @@ def export(
 
 
 @app.command()
-def verify(folder: RunFolder, images: Images = "all", random: Random = 256, as_json: AsJson = False) -> None:
+def verify(
+    folder: RunFolder,
+    images: Images = "all",
+    random: Random = 256,
+    variant: Annotated[str, typer.Option(help="Of the kernels; portable is the C in the run.")] = "portable",
+    as_json: AsJson = False,
+) -> None:
     """Compare the C, the NumPy reference and PyTorch, layer by layer. Exit code 1 on any difference."""
-    _finish(_verify(folder, images, random), folder, as_json)
+    _finish(_verify(folder, images, random, variant), folder, as_json)
 
 
 @app.command()
@@ -384,13 +390,13 @@ def _export(folder: Path, plan: str = "auto") -> None:
     )
 
 
-def _verify(folder: Path, images: str, random: int) -> Report:
+def _verify(folder: Path, images: str, random: int, variant: str = "portable") -> Report:
     from exporter import runs  # noqa: PLC0415
 
     if images != "all" and not images.isdecimal():
         raise HalfbyteError(f"--images {images}: expected a number, or all")
     with screen.status("loading") as status:
-        return runs.verify_run(folder, None if images == "all" else int(images), random, status.update)
+        return runs.verify_run(folder, None if images == "all" else int(images), random, status.update, variant)
 
 
 def _finish(report: Report, folder: Path, as_json: bool) -> None:

@@ -98,7 +98,9 @@ def test_flipped_weights_are_found_and_named(every_format, samples, tmp_path):
     flipped = [f"0x{int(word, 16) ^ 0x88:02x}" for word in text[begin:end].split(",") if word.strip()]
     source.write_text(text[:begin] + ", ".join(flipped) + text[end:])
     for stored in (0, 1):
-        report = emulate(tmp_path / "run", load_chip("stm32g030"), samples[1:], Options(samples=stored))
+        report = emulate(
+            tmp_path / "run", load_chip("stm32g030"), samples[1:], Options(samples=stored, variant="portable")
+        )
         assert report.mismatches > 0
         assert report.first.layer == "last"
         assert {layer.name for layer in report.layers if layer.mismatches} == {"last"}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from exporter.chips.isa import ISAS
-from exporter.variants import VARIANTS
+from exporter.variants import PORTABLE, VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from exporter.chips.chip import Chip
     from exporter.graph import Graph, Node
 
-AUTO, PORTABLE = "auto", "portable"
+AUTO = "auto"
 COSTS = Path(__file__).parent / "costs.json"  # made by: halfbyte bench kernels --record
 
 

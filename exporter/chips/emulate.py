@@ -10,13 +10,13 @@ import numpy as np
 
 from exporter import reference
 from exporter.chips import protocol
-from exporter.chips.choice import PORTABLE
 from exporter.chips.image import Image, Options, build
 from exporter.chips.machine import EmulationError, Marks, mean, start
 from exporter.codegen import _input_height as input_height
 from exporter.codegen import layer_functions
 from exporter.hostlib import NUMPY_TYPES
 from exporter.plan import in_graph_order
+from exporter.variants import PORTABLE
 from exporter.verify import Mismatch
 from training.errors import HalfbyteError
 

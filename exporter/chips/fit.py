@@ -13,13 +13,13 @@ import numpy as np
 import torch
 
 from exporter import reference
-from exporter.chips.choice import PORTABLE
 from exporter.chips.emulate import measure, run_images
 from exporter.chips.image import Image, Options, Sizes, build, link_image, overflow, ram_needed, samples_that_fit
 from exporter.chips.machine import mean
 from exporter.export import Exported, export
 from exporter.ops import Conv
 from exporter.pack import row_bytes
+from exporter.variants import PORTABLE
 from training import data, models
 from training.formats import FORMATS
 from training.layers import BitLayer

@@ -16,7 +16,7 @@ from exporter import planview, reference
 from exporter.bounds import find_bounds
 from exporter.chips import flashfiles, protocol, stack
 from exporter.chips.chip import FIRMWARE, PORTS, Chip
-from exporter.chips.choice import AUTO, PORTABLE, first_choice, give_way
+from exporter.chips.choice import AUTO, first_choice, give_way
 from exporter.chips.elf import Elf, read_elf
 from exporter.chips.isa import ISAS, check
 from exporter.chips.native import read_program
@@ -27,7 +27,7 @@ from exporter.codegen import _input_height as input_height
 from exporter.graph import Graph, read_graph
 from exporter.ops import Table
 from exporter.plan import Plan, read_plan
-from exporter.variants import VARIANTS
+from exporter.variants import check_variant
 from training.errors import HalfbyteError
 from training.files import replacing, write_text
 
@@ -112,6 +112,7 @@ class Image:
     options: Options
     elf: Elf
     sizes: Sizes
+    sources: dict[str, str]  # the C of the network and its kernels, by file name
 
 
 def load_graph(folder: Path) -> Graph:
@@ -181,12 +182,13 @@ def _link_image(folder: Path, chip: Chip, images: npt.NDArray[np.integer], optio
             for name, text in generate(graph, find_bounds(graph), plan, Provenance()).items():
                 write_text(c / name, text)
         elf = _link(graph, c, chip, images[: options.samples], options, Path(scratch))
+        sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(c.iterdir())}
     refused = next((r for address, code in elf.code() for r in check(ISAS[chip.isa], address, code)), None)
     if refused:
         what = refused.code.to_bytes(refused.length, "little").hex()
         raise HalfbyteError(f"{chip.name} cannot run {what} at {elf.where(refused.address)}: {refused.why}")
     stored = min(options.samples, len(images)) * _sample_bytes(graph, options)
-    return Image(chip, graph, plan, options, elf, _measure(elf, chip, graph, stored))
+    return Image(chip, graph, plan, options, elf, _measure(elf, chip, graph, stored), sources)
 
 
 def _sample_bytes(graph: Graph, options: Options) -> int:
@@ -197,8 +199,7 @@ def _sample_bytes(graph: Graph, options: Options) -> int:
 
 
 def _check_options(chip: Chip, options: Options) -> None:
-    if options.variant not in (known := (AUTO, PORTABLE, *VARIANTS)):
-        raise HalfbyteError(f"--variant {options.variant}: expected one of {', '.join(known)}")
+    check_variant(options.variant, AUTO)
     if options.optimize not in OPTIMIZE:
         raise HalfbyteError(f"--optimize {options.optimize}: expected one of {', '.join(OPTIMIZE)}")
     if options.kernels not in KERNELS:
@@ -208,8 +209,15 @@ def _check_options(chip: Chip, options: Options) -> None:
 
 
 def write(image: Image, folder: Path) -> list[Path]:
-    """Write firmware.elf, .hex, .bin, and what else the chip's flashing tool takes; their paths."""
+    """Write firmware.elf, .hex, .bin, and what else the chip's flashing tool takes; their paths.
+
+    Beside them, in c/, the C of the network as it is in the image.
+    """
     elf, chip = image.elf, image.chip
+    for stale in set((folder / "c").glob("*")) - {folder / "c" / name for name in image.sources}:
+        stale.unlink()
+    for name, text in image.sources.items():
+        write_text(folder / "c" / name, text)
     family = ISAS[chip.isa].family
     if family in READERS:
         return [_write_whole(image, folder / f"firmware.{SUFFIXES[family]}")]

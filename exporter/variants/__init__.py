@@ -10,7 +10,18 @@ from __future__ import annotations
 
 from exporter.variants.base import Variant
 from exporter.variants.mul import MUL
+from training.errors import HalfbyteError
 
 VARIANTS: dict[str, Variant] = {variant.name: variant for variant in (MUL,)}
+PORTABLE = "portable"  # any C99; what is in firmware/src, and no entry above
 
-__all__ = ["VARIANTS", "Variant"]
+
+def check_variant(name: str, *others: str) -> str:
+    """The name, if there is such a variant; HalfbyteError otherwise."""
+    known = (*others, PORTABLE, *VARIANTS)
+    if name not in known:
+        raise HalfbyteError(f"--variant {name}: expected one of {', '.join(known)}")
+    return name
+
+
+__all__ = ["PORTABLE", "VARIANTS", "Variant", "check_variant"]
