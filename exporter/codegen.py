@@ -95,7 +95,8 @@ def check_name(name: str) -> str:
     name = name.replace("-", "_")
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in KEYWORDS:
         raise HalfbyteError(f"name '{name}' must be a C identifier: letters, digits and _, a letter first")
-    if name.lower() in FILES or name.lower().startswith("hb_"):
+    lower = name.lower()
+    if lower in FILES or lower.startswith("hb_") or (FIRMWARE / "include" / f"hb_{lower}.h").is_file():  # same guard
         raise HalfbyteError(f"name '{name}' would hide {name}.h or files of halfbyte; choose another")
     return name
 

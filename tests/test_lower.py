@@ -299,7 +299,7 @@ def test_a_gain_that_no_multiplier_can_hold_is_refused_with_layer_and_channel():
 
 
 @pytest.mark.parametrize(
-    "name", ["", "1net", "a b", "int", "größe", "a.b", "a/b", "net;", "hb", "hb_net", "stdint", "Math"]
+    "name", ["", "1net", "a b", "int", "größe", "a.b", "a/b", "net;", "hb", "hb_net", "stdint", "Math", "Mul"]
 )
 def test_a_name_that_is_no_c_identifier_or_hides_a_file_is_refused(name):
     with pytest.raises(HalfbyteError, match=re.escape(f"name '{name}'")):

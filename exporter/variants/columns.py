@@ -33,3 +33,20 @@ def pack_columns(codes: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint
     parts.append(np.packbits(stream.reshape(n_out - at, n_in * bits), axis=1, bitorder="little").ravel())
     found = np.concatenate(parts)
     return np.pad(found, (0, -len(found) % 4)).view("<u4").astype(np.uint32)
+
+
+def unpack_columns(words: npt.NDArray[np.uint32], bits: int, n_out: int, n_in: int) -> npt.NDArray[np.uint8]:
+    """(n_out, n_in) codes; the inverse of `pack_columns`."""
+    stream = np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little")
+    codes = np.empty((n_out, n_in), np.uint8)
+    weights = 1 << np.arange(bits, dtype=np.uint8)
+    at = bit = 0
+    for width in (WORD // bits, 8 // bits):
+        while n_out - at >= width:
+            block = stream[bit : bit + n_in * width * bits].reshape(n_in, width, bits)
+            codes[at : at + width] = (block * weights).sum(axis=2, dtype=np.uint8).T
+            at, bit = at + width, bit + block.size
+    for row in range(at, n_out):
+        codes[row] = (stream[bit : bit + n_in * bits].reshape(n_in, bits) * weights).sum(axis=1, dtype=np.uint8)
+        bit += -(-n_in * bits // 8) * 8
+    return codes

@@ -1,0 +1,23 @@
+// The layouts of the kernel variants, packed by the definitions of SPEC 4 bit
+// by bit.
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef COLUMNS_H
+#define COLUMNS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Codes of n_out rows and n_in columns: code[o * n_in + i].
+struct codes {
+    const uint8_t *code;
+    size_t n_out, n_in;
+};
+
+// Bytes that a packer may write, whatever the layout.
+size_t columns_room(const struct codes *c);
+
+// Codes of 1, 2 or 4 bits in columns, SPEC 4.3. Their bytes, a multiple of 4.
+size_t columns_pack(uint8_t *w, const struct codes *c, unsigned bits);
+
+#endif

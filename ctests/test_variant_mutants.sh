@@ -1,0 +1,100 @@
+#!/bin/sh
+# Proves that test_variants can fail: breaks the kernel variants, one edit at a
+# time, and requires that it notices every one.
+# SPDX-License-Identifier: Apache-2.0
+#
+#     test_variant_mutants.sh ROOT CC
+set -eu
+root=$1 cc=$2
+work=$(mktemp -d)
+trap 'rm -r "$work"' EXIT
+cp -r "$root/firmware/include" "$root/firmware/src" "$root/firmware/variants" \
+    "$work/"
+cd "$work"
+
+compile() {
+    "$cc" -std=c99 -O1 -I include -I src -I "$root/ctests" -c -o "$1" "$2"
+}
+
+tests='test_variants.o columns.o naive.o check.o'
+for object in $tests; do
+    compile "$object" "$root/ctests/${object%.o}.c"
+done
+for file in src/*.c variants/*/*.c; do
+    compile "$(basename "$file" .c).o" "$file"
+done
+ar rc libhb.a hb_*.o
+
+count=0
+failures=0
+complain() {
+    echo "$1"
+    failures=$((failures + 1))
+}
+
+# mutant FILE SED KERNEL...: FILE of variants/ after SED must not pass, for any
+# of the kernels that are made of it.
+mutant() {
+    file=variants/$1 edit=$2
+    shift 2
+    cp "$file" original
+    sed "$edit" original >"$file"
+    if cmp -s original "$file"; then
+        complain "$file is not changed by $edit"
+    fi
+    for kernel in "$@"; do
+        count=$((count + 1))
+        if ! compile mutated.o "$(dirname "$file")/$kernel.c" 2>log; then
+            complain "$file does not compile after $edit"
+            cat log
+        elif "$cc" -o variants_test $tests mutated.o libhb.a &&
+            timeout 20 ./variants_test "$kernel" >log 2>&1; then
+            complain "$kernel passes after $edit"
+        fi
+    done
+    cp original "$file"
+}
+
+"$cc" -o variants_test $tests libhb.a
+if ! ./variants_test >log 2>&1; then
+    echo "the kernels fail unchanged, so nothing is proved"
+    cat log
+    exit 1
+fi
+
+# mul: linear layers in columns.
+columns='hb_linear_binary_mul hb_linear_sym2_mul hb_linear_sym4_mul
+    hb_linear_int4_mul'
+mul_columns() {
+    mutant mul/hb_columns_mul.h "$1" $columns
+}
+mul_columns 's/? 34 : 48/? 36 : 520/; s/\[HB_CODE .*\]/[1]/'
+mul_columns 's/bias = list->negative/bias = 0/'
+mul_columns 's/HB_CODE \* list->negative/HB_CODE/'
+mul_columns 's/\*y = r.first ? v : \*y + v/*y = v/'
+mul_columns 's/\*y = r.first ? v : \*y + v/*y += v/'
+mul_columns 's/STEP \* (int32_t)sum/(STEP + 1) * (int32_t)sum/'
+mul_columns 's/-OFFSET \*/-(OFFSET - 1) */'
+mul_columns 's/HB_HALF, sums/1, sums/'
+mul_columns 's/s0 - s1 \*/s0 - s2 */'
+mul_columns 's/column += n_in)/column += n_in + 1)/'
+mul_columns 's/block += n_in)/block += n_in + 1)/'
+mul_columns 's/bit = e->at/bit = 2 * e->at/'
+mutant mul/hb_columns_mul.h 's/\* BITS + 7) \/ 8/* BITS) \/ 8/' \
+    hb_linear_binary_mul hb_linear_sym2_mul
+mul_columns 's/next < n_in/next + 1 < n_in/'
+for k in 1 2 3; do
+    mutant mul/hb_products_mul.h "s/\(s->s$k += .*\) \* x/\1/" $columns
+done
+mutant mul/hb_products_mul.h 's/(BITS == 4 ? c : c & HB_MASK)/(c \& HB_MASK)/' \
+    hb_linear_sym4_mul hb_linear_int4_mul
+for edit in 's/(s.s1 - bias)/s.s1/' 's/sums & 0xffff/sums \& 0x7fff/' \
+    's/sums >> 16/(sums >> 16 \& 0x7fff)/'; do
+    mutant mul/hb_columns_mul.h "$edit" hb_linear_sym4_mul hb_linear_int4_mul
+done
+mutant mul/hb_list_mul.h 's/4 \* ((uint32_t)i - 1)/4 * (uint32_t)i/' $columns
+mutant mul/hb_list_mul.h 's/-= (uint32_t)v/+= (uint32_t)v/' $columns
+mutant mul/hb_list_mul.h 's/\*next = i;/*next = i + 1;/' $columns
+
+echo "$count mutants, $failures failures"
+[ "$failures" -eq 0 ]
