@@ -6,8 +6,9 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 bench = typer.Typer(help="Measure: training speed, verification, exactness of formats and of random networks.")
 screen = Console(stderr=True)
 ROOT = Path(__file__).parent.parent  # halfbyte is used from a checkout
-CHIPS_TABLE = ROOT / "docs" / "chips-table.md"
+DOCS = ROOT / "docs"
+CHIPS_TABLE = DOCS / "chips-table.md"
 RECORD = ROOT / "models" / "benchmarks.json"  # what README quotes
 Record = Annotated[bool, typer.Option("--record", help="Keep the result in models/benchmarks.json.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+One = TypeVar("One")
 Jobs = Annotated[int, typer.Option(min=1, help="Processes side by side.")]
 
 
@@ -119,6 +122,38 @@ def bench_chips(
         raise HalfbyteError(unexpected)
 
 
+@bench.command("kernels")
+def bench_kernels(
+    record: Annotated[bool, typer.Option("--record", help="Write docs/kernels.md, and what `auto` goes by.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Instructions for a weight, by format, kernel variant and core: exact counts on the emulated chips."""
+    from exporter.chips import choice, kernelpage, speed  # noqa: PLC0415
+
+    counted = _with_bar(speed.count_all(), len(speed.jobs()), "kernels")
+    kernels = [row for rows in counted for row in rows]
+    if record:
+        write_text(choice.COSTS, speed.to_json(kernels))
+        write_text(DOCS / "kernels.md", kernelpage.kernels_page(kernels))
+        kernelpage.plot(kernels, DOCS / "kernels.png")
+    print(json.dumps(list(map(asdict, kernels))) if as_json else kernelpage.kernels_page(kernels))
+
+
+@bench.command("yardstick")
+def bench_yardstick(
+    images: Annotated[int, typer.Option(min=1, help="Test images for each network.")] = 100,
+    record: Annotated[bool, typer.Option("--record", help="Write docs/yardstick.md.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Instructions of whole networks beside the best public kernels for them, with `auto` kernels, by zig and gcc."""
+    from exporter.chips import kernelpage, yardstick  # noqa: PLC0415
+
+    rows = _with_bar(yardstick.run_all(images), len(yardstick.jobs()), "networks")
+    if record:
+        write_text(DOCS / "yardstick.md", kernelpage.yardstick_page(rows))
+    print(json.dumps(list(map(asdict, rows))) if as_json else kernelpage.yardstick_page(rows))
+
+
 def results(
     recipes: Annotated[list[str], typer.Argument(help="Names of recipes.")],
     seeds: Annotated[str, typer.Option(help="Seeds, apart by commas.")] = "1,2,3",
@@ -151,7 +186,7 @@ def results(
     Console().print(table.markdown([table.summarize(name, numbers, out) for name in recipes]), markup=False)
 
 
-def _with_bar(records: Iterable[dict[str, Any]], total: int, title: str) -> list[dict[str, Any]]:
+def _with_bar(records: Iterable[One], total: int, title: str) -> list[One]:
     with Progress(console=screen) as bars:
         return list(bars.track(records, total, description=title))
 

@@ -16,10 +16,10 @@ from exporter.chips import emulate as emulator
 from exporter.chips import flash
 from exporter.chips.chip import load_chip
 from exporter.chips.fit import _candidates, fit
-from exporter.chips.fit import untrained as untrained_c
 from exporter.chips.image import Image, Options, build, link_image, overflow
 from exporter.chips.image import test_images as images_of
 from exporter.chips.plots import MOST, _most, plot_instructions
+from exporter.chips.untrained import export_untrained as untrained_c
 from exporter.export import export
 from exporter.runs import export_run
 from halfbyte import cli

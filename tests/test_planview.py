@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from exporter import planview
-from exporter.chips.fit import untrained
+from exporter.chips.untrained import export_untrained
 from exporter.runs import export_run
 from halfbyte import cli
 from training import loop
@@ -27,7 +27,7 @@ CNN = [
 
 @pytest.fixture(scope="module")
 def view(tmp_path_factory):
-    exported = untrained(load_recipe("digits-fc", CNN), tmp_path_factory.mktemp("cnn"), plan="rows")
+    exported = export_untrained(load_recipe("digits-fc", CNN), tmp_path_factory.mktemp("cnn"), plan="rows")
     return planview.to_json(exported.graph, exported.plan), exported.plan
 
 

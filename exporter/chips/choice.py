@@ -9,9 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from exporter.chips.isa import ISAS
+from exporter.chips.products import by_layer
 from exporter.variants import PORTABLE, VARIANTS
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ class Cost:
     """Of a kernel on an instruction set, compiled by zig for size.
 
     instructions  for a weight, where half of the activations are 0
-    bytes         of the kernels of a small network that has this one
+    bytes         of its code
     """
 
     instructions: float
@@ -87,22 +86,17 @@ def give_way(graph: Graph, chip: Chip) -> dict[str, str] | None:
 
 
 def _moves(graph: Graph, chip: Chip) -> Iterator[Move]:
-    known = costs().get(chip.isa, {})
+    known, products = costs().get(chip.isa, {}), by_layer(graph)
     by_kernel: dict[str, list[Node]] = {}
-    for node in graph.nodes:
+    for node in (node for node in graph.nodes if node.name in products):
         by_kernel.setdefault(node.kernel(), []).append(node)
     for kernel, nodes in by_kernel.items():
         for variant in variants_of(nodes[0], chip):
             now, other = known.get(kernel), known.get(_kernel(nodes[0], variant))
             if now and other:
-                extra = (other.instructions - now.instructions) * sum(_products(graph, node) for node in nodes)
+                extra = (other.instructions - now.instructions) * sum(products[node.name] for node in nodes)
                 yield Move(kernel, variant, now.bytes - other.bytes, extra)
 
 
 def _kernel(node: Node, variant: str) -> str:
     return node.op.kernel() if variant == PORTABLE else f"{node.op.kernel()}_{variant}"
-
-
-def _products(graph: Graph, node: Node) -> int:
-    """Products of an inference; of a map, those of every pixel."""
-    return node.op.tables()[0].count * int(np.prod(graph.shapes[node.name][:-1]))

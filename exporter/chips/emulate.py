@@ -106,7 +106,7 @@ def emulate(
     progress(f"building for {chip.name}")
     image = build(folder, chip, images if stored is None else stored, options)
     again = replace(image.options, samples=0, trace=True)
-    twin = build(folder, _roomy(chip, options), images[:0], again)
+    twin = build(folder, roomy(chip, options), images[:0], again)
     graph, expected = image.graph, reference.run(image.graph, images)
     counts = dict.fromkeys((node.name for node in graph.nodes), 0)
 
@@ -220,7 +220,7 @@ def _report(
     )
 
 
-def _roomy(chip: Chip, options: Options) -> Chip:
+def roomy(chip: Chip, options: Options) -> Chip:
     """The chip with more memory for code: the traced twin of an image is never flashed, so it may be larger."""
     kinds = {"rom", options.kernels}  # RAM too, where code runs from it
     memory = tuple(m.model_copy(update={"size": 2 * m.size}) if m.kind in kinds else m for m in chip.memory)

@@ -12,28 +12,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from exporter import reference
+from exporter.chips import products, untrained
 from exporter.chips.emulate import measure, run_images
 from exporter.chips.image import Image, Options, Sizes, build, link_image, overflow, ram_needed, samples_that_fit
 from exporter.chips.machine import mean
-from exporter.export import Exported, export
-from exporter.ops import Conv
+from exporter.export import export
 from exporter.pack import row_bytes
 from exporter.variants import PORTABLE
-from training import data, models
+from training import data
 from training.formats import FORMATS
-from training.layers import BitLayer
 from training.recipe import check_recipe
-from training.requant import MulShift, Shift
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy.typing as npt
     from torch import nn
 
     from exporter.chips.chip import Chip
-    from exporter.graph import Graph, Node
+    from exporter.graph import Graph
     from training.data import Dataset
     from training.recipe import Recipe
 
@@ -42,7 +38,6 @@ HEAVY = 100_000
 DENSITIES = 1.0, 0.5, 0.3
 TRIES = 8  # changes that are built, smallest first, until one fits
 KERNEL = 400  # bytes of code that go with the last layer of a format, about
-SMALL = 0.01  # units of an activation, by which biases differ
 SATURATED = 1e-3  # times the clip scale: every weight is clipped to the outermost level
 
 
@@ -118,17 +113,17 @@ def fit(recipe: Recipe, chip: Chip, options: Options) -> Fit:
     torch.manual_seed(recipe.train.seed)
     generator = torch.Generator().manual_seed(recipe.train.seed)
     with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
-        export(_drawn(_model(recipe, train), generator), recipe.name, out=scratch)
+        export(untrained.draw(untrained.build(recipe, train), generator), recipe.name, out=scratch)
         image = link_image(Path(scratch), chip, train.x[: options.samples], options)
     over, needed = overflow(image), ram_needed(image)
     layers = _layers(image.graph, {})
     found = Fit(chip.name, recipe.name, not over, over, image.sizes, layers, sum(needed.values()), needed)
     if over:
         return replace(found, change=_change(recipe, train, chip, options, image))
-    heavy = sum(_products(image.graph).values()) >= HEAVY
+    heavy = sum(products.by_layer(image.graph).values()) >= HEAVY
     x = train.x[: 1 if heavy else IMAGES]
     report = measure(image, x)
-    density, cycles = _density(image.graph, x), report.cycles
+    density, cycles = products.density(image.graph, x), report.cycles
     densities = tuple(_cost(recipe, train, chip, options, generator, density) for density in DENSITIES)
     return replace(
         found,
@@ -171,40 +166,6 @@ def _ms(chip: Chip, cycles: int | None) -> float | None:
     return round(1000 * cycles / chip.clock_hz, 3) if cycles and chip.clock_hz else None
 
 
-def untrained(recipe: Recipe, folder: Path, plan: str = "auto") -> Exported:
-    """The recipe's network as C in a folder, its weights drawn as trained ones are distributed."""
-    generator = torch.Generator().manual_seed(recipe.train.seed)
-    return export(_drawn(_model(recipe, data.load_train(recipe.data)), generator), recipe.name, out=folder, plan=plan)
-
-
-def _model(recipe: Recipe, train: Dataset) -> nn.Module:
-    return models.build(recipe, train.x.shape[1:], str(train.x.dtype), len(train.labels))
-
-
-def _weighted(model: nn.Module) -> list[BitLayer]:
-    return [module for module in model.modules() if isinstance(module, BitLayer)]
-
-
-def _drawn(model: nn.Module, generator: torch.Generator) -> nn.Module:
-    """The model in eval(), its weights from a Laplace distribution: trained ones come near it, initial ones do not.
-
-    It matters on a core without a multiplier, where a product takes as long as its level has bits. Statistics and
-    biases differ by channel: of a table whose numbers are all alike, clang makes code.
-    """
-    for layer in _weighted(model):
-        w = layer.weight
-        size = -torch.log1p(-torch.rand(w.shape, generator=generator))
-        sign = torch.randint(0, 2, w.shape, generator=generator) * 2 - 1
-        w.data.copy_(size * sign * w.data.std())
-        if isinstance(layer.requant, MulShift):
-            n = layer.out_channels
-            layer.requant.variance *= 4 ** (2 * torch.rand(n, generator=generator) - 1)
-            layer.requant.beta.data += SMALL * torch.randn(n, generator=generator)
-        elif isinstance(layer.requant, Shift):
-            layer.requant.bias.data += SMALL * torch.randn(layer.out_channels, generator=generator)
-    return model.eval()
-
-
 def _cost(
     recipe: Recipe,
     train: Dataset,
@@ -216,64 +177,18 @@ def _cost(
     largest: bool = False,
 ) -> Cost:
     """What an inference takes with this fraction of nonzero inputs and of channels that are not 0."""
-    model = _with_density(_drawn(_model(recipe, train), generator), density, generator)
+    model = untrained.set_density(untrained.draw(untrained.build(recipe, train), generator), density, generator)
     if largest:
-        for layer in _weighted(model):
+        for layer in untrained.weighted(model):
             layer.clip_scale *= SATURATED
-    x = _with_nonzero(train, recipe, density)
+    x = untrained.sample(train, recipe, density)
     with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
         export(model, recipe.name, out=scratch)
         image = link_image(Path(scratch), chip, x[:0], replace(options, samples=0))
     machine, _, _ = run_images(image, x)
     cycles = machine.cycles(0, len(x))
     instructions = mean(machine.counted(0).instructions, len(x))
-    return Cost(density, _density(image.graph, x), instructions, cycles, _ms(chip, cycles))
-
-
-def _with_density(model: nn.Module, density: float, generator: torch.Generator) -> nn.Module:
-    """In every layer, this fraction of the channels gets positive weights, the others negative ones: ReLU makes 0."""
-    model.train()
-    for layer in _weighted(model):
-        n = len(layer.weight)
-        sign = 2 * (torch.randperm(n, generator=generator) < round(density * n)).to(layer.weight) - 1
-        layer.weight.data.copy_(layer.weight.data.abs() * sign[:, None])
-        layer.center = False
-    return model.eval()
-
-
-def _with_nonzero(train: Dataset, recipe: Recipe, density: float) -> npt.NDArray[np.integer]:
-    """One raw sample, some of its values the largest there is, the others what the input rule makes 0.
-
-    They are spread evenly, so that windows see them alike; in front of a resize, which would mix them, they come first.
-    """
-    limits, size = np.iinfo(train.x.dtype), train.x[0].size
-    ends = np.floor(np.arange(size + 1) * density + 1e-9)  # nonzero values in front of each
-    nonzero = np.arange(size) < round(density * size) if recipe.input.resize else np.diff(ends) > 0
-    zero = np.clip(-recipe.input.offset, limits.min, limits.max)
-    x = np.where(nonzero, train.x.max(), zero).astype(train.x.dtype)
-    return x.reshape(train.x[:1].shape)
-
-
-def _products(graph: Graph) -> dict[str, int]:
-    """Products of a weight and an activation in an inference, by layer; what lies outside a map takes none."""
-    ones = {node.name: np.ones((1, *graph.shapes[node.name]), np.int64) for node in graph.nodes}
-    return {node.name: _nonzero(node, ones[node.inputs[0]]) for node in graph.nodes if node.op.format_name() != "-"}
-
-
-def _nonzero(node: Node, x: npt.NDArray[np.integer]) -> int:
-    """Products of a layer whose activation is not 0, over all samples."""
-    op, mask = node.op, (x != 0).astype(np.int64)
-    if isinstance(op, Conv):  # every pixel of an input channel is a factor for all output channels of its group
-        return sum(int(pixels.sum()) for _, pixels in op.taps(mask, 0)) * (op.out_channels // op.groups)
-    return int(mask.sum()) * op.tables()[0].count // mask[0].size
-
-
-def _density(graph: Graph, x: npt.NDArray[np.integer]) -> float:
-    """Fraction of the products of all layers whose activation is not 0, by the reference."""
-    tensors = {"raw": x, **reference.run(graph, x)}
-    products = _products(graph)
-    nonzero = sum(_nonzero(node, tensors[node.inputs[0]]) for node in graph.nodes if node.name in products)
-    return round(nonzero / (len(x) * sum(products.values())), 3)
+    return Cost(density, products.density(image.graph, x), instructions, cycles, _ms(chip, cycles))
 
 
 def _change(recipe: Recipe, train: Dataset, chip: Chip, options: Options, image: Image) -> str | None:
@@ -288,8 +203,8 @@ def _change(recipe: Recipe, train: Dataset, chip: Chip, options: Options, image:
     for _, _, text, changed in sorted(candidates, key=lambda candidate: candidate[:2])[:TRIES]:
         other = check_recipe(changed, recipe.name)
         with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
-            drawn = _drawn(_model(other, train), torch.Generator().manual_seed(recipe.train.seed))
-            export(drawn, recipe.name, out=scratch)
+            model = untrained.draw(untrained.build(other, train), torch.Generator().manual_seed(recipe.train.seed))
+            export(model, recipe.name, out=scratch)
             built = link_image(Path(scratch), chip, train.x[: options.samples], options)
         if not overflow(built):
             return f"{text} saves {image.sizes.flash - built.sizes.flash:,} B"

@@ -57,6 +57,17 @@ def _tables(raw: bytes) -> Iterator[tuple[str, str, int]]:
                 yield symbol.name, source, symbol["st_size"]
 
 
+def function_bytes(raw: bytes, kernel: str) -> int:
+    """Bytes of a kernel's functions: the one of its name, and those that are its file's alone."""
+    table: Any = ELFFile(BytesIO(raw)).get_section_by_name(".symtab")  # elftools has no types
+    source, found = "", 0
+    for symbol in table.iter_symbols():
+        source = _source(symbol, source)
+        if symbol["st_info"]["type"] == "STT_FUNC" and (symbol.name == kernel or source == f"{kernel}.c"):
+            found += symbol["st_size"]
+    return found
+
+
 def _source(symbol: Any, before: str) -> str:  # noqa: ANN401 (elftools has no types)
     """The source of a symbol: that of the last file symbol in front of it, where it is a local one."""
     if symbol["st_info"]["type"] == "STT_FILE":

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No kernel gets slower: exact counts beside those that were recorded; and what `auto` makes of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.chips import choice, speed
+from exporter.chips.chip import load_chip
+from exporter.chips.choice import Cost, first_choice, give_way
+from exporter.chips.isa import ISAS
+from exporter.chips.untrained import export_untrained
+from exporter.variants import PORTABLE
+from training.formats import FORMATS
+
+pytest.importorskip("ziglang", reason="the cross compiler is not installed")
+pytest.importorskip("unicorn", reason="the emulator is not installed")
+SLACK = 1.02
+SYM4 = {"hb_linear_sym4": (9.0, 500), "hb_linear_sym4_mul": (2.0, 900)}
+AGAIN = "run: halfbyte bench kernels --record"
+VARIANTS = [(name, variant) for name in speed.CHIPS for variant in (PORTABLE, *ISAS[load_chip(name).isa].variants)]
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+@pytest.mark.parametrize("layer", ["linear", "conv"])
+def test_no_count_is_worse_than_the_recorded_one(name, variant, layer):
+    chip = load_chip(name)
+    recorded = choice.costs()[chip.isa]
+    for row in speed.count(chip, layer, variant, speed.AT):
+        assert row.kernel in recorded, f"{row.kernel} is new; {AGAIN}"
+        now, before = row.instructions, recorded[row.kernel].instructions
+        assert now <= SLACK * before, f"{row.kernel} on {name} takes {now:.2f} instructions a weight, {before} recorded"
+
+
+@pytest.fixture
+def graph(tmp_path):
+    return export_untrained(speed.network("linear", ("sym4", "binary")), tmp_path).graph
+
+
+def costs(monkeypatch, **table):
+    monkeypatch.setattr(choice, "costs", lambda: {load_chip("stm32g030").isa: {k: Cost(*v) for k, v in table.items()}})
+
+
+def test_auto_takes_what_was_measured_to_be_fastest(graph, monkeypatch):
+    chip = load_chip("stm32g030")
+    costs(
+        monkeypatch,
+        hb_linear_sym4=(9.0, 500),
+        hb_linear_sym4_mul=(2.0, 900),
+        hb_linear_binary=(1.0, 400),
+        hb_linear_binary_mul=(3.0, 900),
+    )
+    sym4, binary = (node.name for node in graph.nodes if node.op.format_name() in {"sym4", "binary"})
+    assert first_choice(graph, chip, "auto")[sym4] == "mul"
+    assert binary not in first_choice(graph, chip, "auto")
+    assert first_choice(graph, chip, "mul")[binary] == "mul"
+    assert first_choice(graph, chip, PORTABLE) == {}
+
+
+def test_what_costs_least_for_its_bytes_gives_way_first_and_in_the_end_nothing_can(graph, monkeypatch):
+    chip = load_chip("stm32g030")
+    costs(
+        monkeypatch,
+        hb_linear_sym4=(9.0, 500),
+        hb_linear_sym4_mul=(2.0, 900),
+        hb_linear_binary=(3.0, 400),
+        hb_linear_binary_mul=(2.0, 900),
+    )
+    sym4, binary = (node.name for node in graph.nodes if node.op.format_name() in {"sym4", "binary"})
+    chosen = graph.with_kernels(first_choice(graph, chip, "auto"))
+    assert {sym4, binary} <= set(chosen.kernels)
+    once = give_way(chosen, chip)
+    assert once is not None
+    assert binary not in once
+    assert once[sym4] == "mul"
+    twice = give_way(graph.with_kernels(once), chip)
+    assert twice is not None
+    assert sym4 not in twice
+    assert give_way(graph.with_kernels(twice), chip) is None
+
+
+def test_every_format_has_a_record_on_every_core():
+    for name in speed.CHIPS:
+        assert {f"hb_linear_{name}" for name in FORMATS} <= set(choice.costs()[load_chip(name).isa])
