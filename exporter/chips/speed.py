@@ -68,9 +68,7 @@ def network(layer: str, formats: Sequence[str]) -> Recipe:
     )
 
 
-def count(
-    chip: Chip, layer: str, variant: str, density: float, formats: Sequence[str] = tuple(FORMATS)
-) -> list[Kernel]:
+def count(chip: Chip, layer: str, variant: str, density: float) -> list[Kernel]:
     """The rows of all formats, from one image."""
     recipe = network(layer, tuple(FORMATS))
     train = data.load_train(recipe.data)
