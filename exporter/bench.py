@@ -20,6 +20,7 @@ from exporter.plan import STRATEGIES
 from exporter.randommaps import random_map_network
 from exporter.randomnet import random_network
 from exporter.sanitized import run_sanitized
+from exporter.variants import VARIANTS
 from exporter.verify import random_samples
 from training import data, models
 from training.errors import HalfbyteError
@@ -78,6 +79,8 @@ def random_networks(
 ) -> Iterator[dict[str, Any]]:
     """Random networks, one record each: seed, layers, integers compared, mismatches; `jobs` processes.
 
+    Each with portable kernels, and with those of a variant, in turn.
+
     maps      networks of convolutions, each by every strategy of the planner
     sanitize  the C once more, under AddressSanitizer and UndefinedBehaviorSanitizer
     """
@@ -94,7 +97,8 @@ def _check_random(seed: int, *, maps: bool, sanitize: bool) -> dict[str, Any]:
     model = random_map_network(seed) if maps else random_network(seed)
     with TemporaryDirectory(prefix="halfbyte-") as scratch:
         try:
-            found = _every_plan(model, Path(scratch), STRATEGIES if maps else ("auto",))
+            variant = list(VARIANTS)[seed % len(VARIANTS)]
+            found = _every_way(model, Path(scratch), STRATEGIES if maps else ("auto",), ((), (variant,)))
             for exported in found:
                 _count(row, exported)
         except HalfbyteError as error:
@@ -106,11 +110,14 @@ def _check_random(seed: int, *, maps: bool, sanitize: bool) -> dict[str, Any]:
     return row
 
 
-def _every_plan(model: nn.Module, scratch: Path, strategies: tuple[str, ...]) -> list[Exported]:
-    """The network by each strategy of the planner, as far as they make different C."""
+def _every_way(
+    model: nn.Module, scratch: Path, strategies: tuple[str, ...], variants: tuple[tuple[str, ...], ...]
+) -> list[Exported]:
+    """The network by each strategy of the planner and with each variant, as far as they make different C."""
     by_code: dict[str, Exported] = {}
-    for strategy in strategies:
-        exported = export(model, "random_network", out=scratch / strategy, plan=strategy)
+    for strategy, kernels in itertools.product(strategies, variants):
+        out = scratch / "-".join((strategy, *kernels))
+        exported = export(model, "random_network", out=out, plan=strategy, variants=kernels)
         by_code.setdefault((exported.folder / "c" / "random_network.c").read_text(encoding="utf-8"), exported)
     return list(by_code.values())
 
