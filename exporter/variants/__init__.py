@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from exporter.variants.base import Variant
 from exporter.variants.mul import MUL
+from exporter.variants.nomul import NOMUL
 from training.errors import HalfbyteError
 
-VARIANTS: dict[str, Variant] = {variant.name: variant for variant in (MUL,)}
+VARIANTS: dict[str, Variant] = {variant.name: variant for variant in (MUL, NOMUL)}
 PORTABLE = "portable"  # any C99; what is in firmware/src, and no entry above
 
 

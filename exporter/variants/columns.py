@@ -13,21 +13,23 @@ if TYPE_CHECKING:
 WORD = 32
 
 
-def pack_columns(codes: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint32]:
+def pack_columns(
+    codes: npt.NDArray[np.uint8], bits: int, blocks: tuple[int, ...] = (WORD, 8)
+) -> npt.NDArray[np.uint32]:
     """(n_out, n_in) codes of 1, 2 or 4 bits -> words.
 
-    32 / bits outputs are a block: a word for each input, output k of the block in bits [k * bits, (k + 1) * bits).
-    Of the outputs left over, as many as fill a byte are a column of bytes, one for each input, and so on; the last
-    ones, which do not, are rows of consecutive codes (SPEC 4.1), each beginning a new byte.
+    blocks[0] / bits outputs are a block: that many bits for each input, output k of the block in bits [k * bits,
+    (k + 1) * bits) of them. Of the outputs left over, as many as fill blocks[1] bits are a block too, and so on; the
+    last ones, which do not, are rows of consecutive codes (SPEC 4.1), each beginning a new byte.
     """
     n_out, n_in = codes.shape
     parts: list[npt.NDArray[np.uint8]] = []
     at = 0
-    for width in (WORD // bits, 8 // bits):
+    for width in (block // bits for block in blocks):
         while n_out - at >= width:
             column = codes[at : at + width].astype(np.uint64)  # (width, n_in)
             word = (column << (np.arange(width, dtype=np.uint64) * bits)[:, None]).sum(axis=0, dtype=np.uint64)
-            parts.append(word.astype("<u4" if width * bits == WORD else "<u1").view(np.uint8))
+            parts.append(word.astype(f"<u{width * bits // 8}").view(np.uint8))
             at += width
     stream = (codes[at:, :, None] >> np.arange(bits, dtype=np.uint8)) & 1
     parts.append(np.packbits(stream.reshape(n_out - at, n_in * bits), axis=1, bitorder="little").ravel())

@@ -1,0 +1,23 @@
+// Kernels for cores without a multiplier, SPEC 4.4.
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef HB_NOMUL_H
+#define HB_NOMUL_H
+
+#include "hb.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// As hb_linear_<format>, of weights in columns: w is what pack_columns made.
+void hb_linear_sym4_nomul(int32_t *y, const int8_t *x, const uint32_t *w,
+                          size_t n_in, size_t n_out);
+void hb_linear_int4_nomul(int32_t *y, const int8_t *x, const uint32_t *w,
+                          size_t n_in, size_t n_out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
