@@ -52,7 +52,7 @@ class Isa:
 
 
 ISAS = {
-    "rv32ec": Isa("riscv", riscv.length, riscv.checker("iec"), riscv.effect),
+    "rv32ec": Isa("riscv", riscv.length, riscv.checker("iec"), riscv.effect, variants=("nomul",)),
     "rv32ec_zmmul": Isa("riscv", riscv.length, riscv.checker("iec", zmmul=True), riscv.effect, variants=("mul",)),
     "rv32imc": Isa("riscv", riscv.length, riscv.checker("imc"), riscv.effect, variants=("mul",)),
     "armv6m": Isa("thumb", thumb.length, thumb.why_not_v6m, thumb.effect, variants=("mul",)),

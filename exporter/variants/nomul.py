@@ -8,7 +8,7 @@ from exporter.variants.base import Variant
 from exporter.variants.columns import pack_columns
 from training.formats import get_format
 
-BLOCKS = {"sym4": (64, 32), "int4": (64, 32)}  # bits of an input's codes in a block of outputs
+BLOCKS = {"sym4": (32,), "int4": (32,)}  # bits of an input's codes in a block of outputs
 
 
 def _weights(op: Op) -> Table | None:

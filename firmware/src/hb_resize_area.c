@@ -3,6 +3,9 @@
 
 #include "hb.h"
 
+// Not inlined: it is called twice, and is small rather than fast.
+#define HB_APART __attribute__((noinline)) static
+
 // One axis of the image, cut into parts (SPEC 2.1).
 struct axis {
     size_t covers; // parts that an output pixel covers, `rows` or `cols`
@@ -39,14 +42,20 @@ static size_t quotient(size_t a, size_t b)
     return q;
 }
 
-static struct axis axis_begin(size_t n_in, size_t n_out)
+HB_APART void axis_cut(struct axis *a, size_t n_in, size_t n_out)
 {
     const size_t g = gcd(n_in, n_out);
-    const size_t parts = quotient(n_out, g);
-    return (struct axis){quotient(n_in, g), parts, 0, parts};
+    a->covers = quotient(n_in, g);
+    a->parts = quotient(n_out, g);
 }
 
-static void axis_next(struct axis *a)
+static void axis_begin(struct axis *a)
+{
+    a->i = 0;
+    a->left = a->parts;
+}
+
+HB_APART void axis_next(struct axis *a)
 {
     size_t need = a->covers;
     for (; need >= a->left; a->left = a->parts) {
@@ -73,9 +82,12 @@ static uint32_t sum_row(const uint8_t *row, const struct axis *a)
 void hb_resize_area(uint8_t *y, const uint8_t *x, size_t in_h, size_t in_w,
                     size_t out_h, size_t out_w, uint32_t mul, uint8_t shift)
 {
-    struct axis v = axis_begin(in_h, out_h);
+    struct axis v, h;
+    axis_cut(&v, in_h, out_h);
+    axis_cut(&h, in_w, out_w);
+    axis_begin(&v);
     for (size_t oy = 0; oy < out_h; oy++, axis_next(&v)) {
-        struct axis h = axis_begin(in_w, out_w);
+        axis_begin(&h);
         for (size_t ox = 0; ox < out_w; ox++, axis_next(&h)) {
             uint32_t sum = 0;
             size_t left = v.left;

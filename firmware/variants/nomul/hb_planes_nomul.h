@@ -17,16 +17,20 @@
 
 enum { PLANES = 8, LIST = 17 };
 
-// The registers of these cores are few: the loops over lists are compiled
-// apart from what calls them.
+// Not inlined: the loops over lists need the few registers for themselves.
 #define HB_APART __attribute__((noinline)) static
 
 // The inputs with a digit in one plane: +1 from the front of `input` up to
 // `plus`, -1 from its end down to `minus`. Each is the place of the input's
-// codes in a block of 16 outputs, in bytes, from the chunk's first input on.
+// word in a block, in bytes, from the chunk's first input on.
 struct hb_plane {
     uint16_t *plus, *minus;
     uint16_t input[LIST];
+};
+
+struct hb_chunk {
+    struct hb_plane plane[PLANES];
+    uint32_t digits; // the sum of their sizes
 };
 
 // Sums of 8 codes: of all as they are, and of the odd ones in lanes of 8 bits.
@@ -41,145 +45,104 @@ static inline struct hb_lanes hb_lanes_add(struct hb_lanes s, uint32_t codes)
     return s;
 }
 
-// sums[k] = 2 * sums[k] + lanes, codes k and k + 4 in the halves of a word.
-static inline void hb_lanes_double_and_add(uint32_t *sums, struct hb_lanes s)
-{
-    const uint32_t even = s.all - (s.odd << 4);
-    sums[0] = 2 * sums[0] + (even & 0x00FF00FF);
-    sums[1] = 2 * sums[1] + (s.odd & 0x00FF00FF);
-    sums[2] = 2 * sums[2] + (even >> 8 & 0x00FF00FF);
-    sums[3] = 2 * sums[3] + (s.odd >> 8 & 0x00FF00FF);
-}
-
-// y[k] += STEP * sum of code k - offset
-HB_APART void hb_flush(int32_t *y, const uint32_t *sums, uint32_t offset)
-{
-    for (int k = 0; k < 4; k++) {
-        y[k] = (int32_t)((uint32_t)y[k] + STEP * (sums[k] & 0xFFFF) - offset);
-        y[k + 4] =
-            (int32_t)((uint32_t)y[k + 4] + STEP * (sums[k] >> 16) - offset);
-    }
-}
-
 static inline const uint32_t *hb_at(const uint32_t *w, uint32_t bytes)
 {
     return (const uint32_t *)(const void *)((const char *)w + bytes);
 }
 
-// y[0 ... 15] += the chunk's part of them; their codes are two words.
-HB_APART void hb_block_of_16(int32_t *y, const uint32_t *w,
-                             const struct hb_plane *planes, uint32_t offset)
+// Lists inputs until a list is full. Returns the first that is not listed.
+HB_APART const int8_t *hb_list(struct hb_chunk *chunk, const int8_t *x,
+                               const int8_t *end)
 {
-    uint32_t sums[8] = {0};
-    for (const struct hb_plane *p = planes + PLANES; p-- > planes;) {
-        struct hb_lanes a = {0, 0}, b = {0, 0};
-        const uint16_t *i = p->minus;
-        for (; i < p->input + LIST; i++) {
-            const uint32_t *c = hb_at(w, *i);
-            a = hb_lanes_add(a, ~c[0]);
-            b = hb_lanes_add(b, ~c[1]);
-        }
-        for (i = p->input; i < p->plus; i++) {
-            const uint32_t *c = hb_at(w, *i);
-            a = hb_lanes_add(a, c[0]);
-            b = hb_lanes_add(b, c[1]);
-        }
-        hb_lanes_double_and_add(sums, a);
-        hb_lanes_double_and_add(sums + 4, b);
+    for (struct hb_plane *p = chunk->plane; p < chunk->plane + PLANES; p++) {
+        p->plus = p->input;
+        p->minus = p->input + LIST;
     }
-    hb_flush(y, sums, offset);
-    hb_flush(y + 8, sums + 4, offset);
-}
-
-// y[0 ... 7] += the chunk's part of them; their codes are one word.
-HB_APART void hb_block_of_8(int32_t *y, const uint32_t *w,
-                            const struct hb_plane *planes, uint32_t offset)
-{
-    uint32_t sums[4] = {0};
-    for (const struct hb_plane *p = planes + PLANES; p-- > planes;) {
-        struct hb_lanes a = {0, 0};
-        const uint16_t *i = p->minus;
-        for (; i < p->input + LIST; i++) {
-            a = hb_lanes_add(a, ~*hb_at(w, *i >> 1));
-        }
-        for (i = p->input; i < p->plus; i++) {
-            a = hb_lanes_add(a, *hb_at(w, *i >> 1));
-        }
-        hb_lanes_double_and_add(sums, a);
-    }
-    hb_flush(y, sums, offset);
-}
-
-// Puts an input into the lists of its digits. 1 where one is full then.
-static inline int hb_list(struct hb_plane *p, int32_t x, uint16_t at)
-{
-    int full = 0;
-    for (;; p += 2) {
-        for (; (x & 1) == 0; x >>= 1) {
-            p++;
-        }
-        if ((x & 2) == 0) {
-            *p->plus++ = at;
-        } else {
-            *--p->minus = at;
-            x++;
-        }
-        if (p->plus == p->minus) {
-            full = 1;
-        }
-        x >>= 2;
-        if (x == 0) {
-            return full;
-        }
-    }
-}
-
-// Lists inputs until a list is full. Returns the first that is not listed;
-// *digits is the sum of the sizes of all digits.
-HB_APART const int8_t *hb_chunk(struct hb_plane *planes, uint32_t *digits,
-                                const int8_t *x, const int8_t *end)
-{
-    for (int k = 0; k < PLANES; k++) {
-        planes[k].plus = planes[k].input;
-        planes[k].minus = planes[k].input + LIST;
-    }
+    uint32_t digits = 0;
     const int8_t *first = x;
-    uint32_t sum = 0;
-    if (end - first > 0x1FFF) {
-        end = first + 0x1FFF;
+    if (end - first > UINT16_MAX / 4) {
+        end = first + UINT16_MAX / 4;
     }
-    while (x < end) {
-        const int32_t v = *x++;
+    int full = 0;
+    while (x < end && !full) {
+        int32_t v = *x++;
         if (v == 0) {
             continue;
         }
-        sum += (uint32_t)((v ^ 3 * v) >> 1);
-        if (hb_list(planes, v, (uint16_t)((x - first) * 8 - 8))) {
-            break;
-        }
+        digits += (uint32_t)((v ^ 3 * v) >> 1);
+        struct hb_plane *p = chunk->plane;
+        const uint16_t at = (uint16_t)((x - first) * 4 - 4);
+        do {
+            for (; (v & 1) == 0; v >>= 1) {
+                p++;
+            }
+            if ((v & 2) == 0) {
+                *p->plus++ = at;
+            } else {
+                *--p->minus = at;
+                v++;
+            }
+            if (p->plus == p->minus) {
+                full = 1;
+            }
+            p += 2;
+            v >>= 2;
+        } while (v != 0);
     }
-    *digits = sum;
+    chunk->digits = digits;
     return x;
 }
 
-// code * x
-static inline int32_t hb_product(uint32_t code, int32_t x)
+// sums = 2 * sums + lanes, in lanes of 16 bits, of codes k and k + 4 in
+// sums[k]. Those of 0 and 1 are with those of 2 and 3 above them, modulo 2^32.
+static inline void hb_double_and_add(uint32_t *sums, struct hb_lanes s)
 {
-    int32_t sum = 0;
-    for (; code != 0; code >>= 1, x *= 2) {
-        sum += -(int32_t)(code & 1) & x;
-    }
-    return sum;
+    const uint32_t even = s.all - (s.odd << 4);
+    sums[0] = 2 * sums[0] + even;
+    sums[1] = 2 * sums[1] + s.odd;
+    sums[2] = 2 * sums[2] + (even >> 8 & 0x00FF00FF);
+    sums[3] = 2 * sums[3] + (s.odd >> 8 & 0x00FF00FF);
 }
 
-// The sum of output `o` of those that fill no block: their codes are rows.
+// y[0], y[4] += STEP * the two sums of a word - offset
+HB_APART void hb_flush(int32_t *y, uint32_t sums, uint32_t offset)
+{
+    y[0] = (int32_t)((uint32_t)y[0] + STEP * (sums & 0xFFFF) - offset);
+    y[4] = (int32_t)((uint32_t)y[4] + STEP * (sums >> 16) - offset);
+}
+
+// y[0 ... 7] += the chunk's part of a block.
+HB_APART void hb_block(int32_t *y, const uint32_t *w,
+                       const struct hb_chunk *chunk)
+{
+    uint32_t sums[4] = {0, 0, 0, 0};
+    const struct hb_plane *p = chunk->plane + PLANES;
+    while (p-- > chunk->plane) {
+        struct hb_lanes s = {0, 0};
+        const uint16_t *i = p->minus;
+        for (; i < p->input + LIST; i++) {
+            s = hb_lanes_add(s, ~*hb_at(w, *i));
+        }
+        for (i = p->input; i < p->plus; i++) {
+            s = hb_lanes_add(s, *hb_at(w, *i));
+        }
+        hb_double_and_add(sums, s);
+    }
+    const uint32_t offset = OFFSET * chunk->digits;
+    hb_flush(y, sums[0] - (sums[2] << 8), offset);
+    hb_flush(y + 1, sums[1] - (sums[3] << 8), offset);
+    hb_flush(y + 2, sums[2], offset);
+    hb_flush(y + 3, sums[3], offset);
+}
+
+// The sum of an output that is in no block: its codes are a row.
 HB_APART int32_t hb_row_sum(const int8_t *x, const uint8_t *row, size_t n_in)
 {
     int32_t sum = 0;
     for (size_t i = 0; i < n_in; i++) {
-        const uint8_t code = i % 2 ? *row++ >> 4 : *row & 15;
         if (x[i] != 0) {
-            sum += STEP * hb_product(code, x[i]) - OFFSET * x[i];
+            const int32_t code = row[i / 2] >> (i % 2 * 4) & 15;
+            sum += STEP * (code * x[i]) - OFFSET * x[i];
         }
     }
     return sum;
@@ -188,28 +151,22 @@ HB_APART int32_t hb_row_sum(const int8_t *x, const uint8_t *row, size_t n_in)
 void HB_LINEAR(int32_t *y, const int8_t *x, const uint32_t *w, size_t n_in,
                size_t n_out)
 {
-    struct hb_plane planes[PLANES];
-    const uint8_t *row = (const uint8_t *)w + n_out / 8 * 4 * n_in;
+    struct hb_chunk chunk;
     for (size_t o = 0; o < n_out; o++) {
         y[o] = 0;
-        if (o >= n_out / 8 * 8) {
-            y[o] = hb_row_sum(x, row, n_in);
-            row += (n_in + 1) / 2;
+    }
+    const uint32_t *block = w;
+    for (const int8_t *next = x; next < x + n_in;) {
+        const size_t first = (size_t)(next - x);
+        next = hb_list(&chunk, next, x + n_in);
+        block = w;
+        size_t o = 0;
+        for (; n_out - o >= 8; o += 8, block += n_in) {
+            hb_block(y + o, block + first, &chunk);
         }
     }
-    const int8_t *next = x;
-    while (next < x + n_in) {
-        const int8_t *first = next;
-        uint32_t digits;
-        next = hb_chunk(planes, &digits, first, x + n_in);
-        const uint32_t offset = OFFSET * digits;
-        const uint32_t *block = w;
-        size_t o = 0;
-        for (; n_out - o >= 16; o += 16, block += 2 * n_in) {
-            hb_block_of_16(y + o, block + 2 * (first - x), planes, offset);
-        }
-        if (n_out - o >= 8) {
-            hb_block_of_8(y + o, block + (first - x), planes, offset);
-        }
+    const uint8_t *row = (const uint8_t *)block;
+    for (size_t o = n_out & ~(size_t)7; o < n_out; o++, row += (n_in + 1) / 2) {
+        y[o] = hb_row_sum(x, row, n_in);
     }
 }
