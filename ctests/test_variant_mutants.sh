@@ -96,5 +96,35 @@ mutant mul/hb_list_mul.h 's/4 \* ((uint32_t)i - 1)/4 * (uint32_t)i/' $columns
 mutant mul/hb_list_mul.h 's/-= (uint32_t)v/+= (uint32_t)v/' $columns
 mutant mul/hb_list_mul.h 's/\*next = i;/*next = i + 1;/' $columns
 
+# nomul: lists of digits, lanes of 8 and 16 bits.
+planes='hb_linear_sym4_nomul hb_linear_int4_nomul'
+nomul_planes() {
+    mutant nomul/hb_planes_nomul.h "$1" $planes
+}
+nomul_planes 's/LIST = 17/LIST = 18/'
+nomul_planes 's/PLANES = 8/PLANES = 7/; s/plane\[PLANES\]/plane[8]/'
+nomul_planes 's/(v & 2) == 0/1/'
+nomul_planes 's/                v++;//'
+nomul_planes 's/v ^ 3 \* v/v/'
+mutant nomul/hb_planes_nomul.h 's/& digits;/\& 0;/' hb_linear_int4_nomul
+nomul_planes 's/at <= UINT16_MAX/at <= 64/; s/at += 4/at += 8/'
+nomul_planes 's/codes >> 4 & 0x0F0F0F0F/codes >> 4/'
+nomul_planes 's/~\*hb_at/*hb_at/'
+nomul_planes 's/(s.odd << 4)/s.odd/'
+for k in 0 1 2 3; do
+    nomul_planes "s/2 \* sums\[$k\]/sums[$k]/"
+done
+nomul_planes 's/(sums\[2\] << 8)/0/'
+nomul_planes 's/(sums\[3\] << 8)/0/'
+nomul_planes 's/sums & 0xFFFF/sums \& 0x7FFF/'
+nomul_planes 's/sums >> 16/sums >> 16 \& 0x7FFF/'
+nomul_planes 's/block += n_in)/block += n_in + 1)/'
+nomul_planes 's/block = w + i/block = w/'
+nomul_planes 's/in_blocks \/ 2 \* n_in/0/'
+nomul_planes 's/rest += o & 1/rest += 1/'
+nomul_planes 's/last ? i \/ 2 : i\]/i]/'
+nomul_planes 's/last ? i : odd/odd/'
+nomul_planes 's/, o & 1, /, 0, /'
+
 echo "$count mutants, $failures failures"
 [ "$failures" -eq 0 ]

@@ -5,6 +5,7 @@
 #include "check.h"
 #include "columns.h"
 #include "hb_mul.h"
+#include "hb_nomul.h"
 #include "naive.h"
 
 #include <stdlib.h>
@@ -26,6 +27,8 @@ static const struct variant variants[] = {
     {"hb_linear_sym2_mul", "sym2", hb_linear_sym2_mul, columns_pack},
     {"hb_linear_sym4_mul", "sym4", hb_linear_sym4_mul, columns_pack},
     {"hb_linear_int4_mul", "int4", hb_linear_int4_mul, columns_pack},
+    {"hb_linear_sym4_nomul", "sym4", hb_linear_sym4_nomul, columns_pack},
+    {"hb_linear_int4_nomul", "int4", hb_linear_int4_nomul, columns_pack},
 };
 
 enum { MAX_IN = 700, MAX_OUT = 80 };

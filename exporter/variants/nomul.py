@@ -8,15 +8,14 @@ from exporter.variants.base import Variant
 from exporter.variants.columns import pack_columns
 from training.formats import get_format
 
-BLOCKS = {"sym4": (32,), "int4": (32,)}  # bits of an input's codes in a block of outputs
+FORMATS = ("sym4", "int4")
 
 
 def _weights(op: Op) -> Table | None:
-    if not isinstance(op, Linear) or op.format not in BLOCKS:
+    if not isinstance(op, Linear) or op.format not in FORMATS:
         return None
     fmt = get_format(op.format)
-    words = pack_columns(fmt.code_of_level(op.w), int(fmt.bits), BLOCKS[op.format])
-    return Table("w", "uint32_t", words, op.w.size)
+    return Table("w", "uint32_t", pack_columns(fmt.code_of_level(op.w), int(fmt.bits)), op.w.size)
 
 
 NOMUL = Variant("nomul", _weights)

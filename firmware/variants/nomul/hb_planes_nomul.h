@@ -30,7 +30,7 @@ struct hb_plane {
 
 struct hb_chunk {
     struct hb_plane plane[PLANES];
-    uint32_t digits; // the sum of their sizes
+    uint32_t offset; // STEP * 15 for the sizes of digits -1, OFFSET * x
 };
 
 // Sums of 8 codes: of all as they are, and of the odd ones in lanes of 8 bits.
@@ -50,36 +50,37 @@ static inline const uint32_t *hb_at(const uint32_t *w, uint32_t bytes)
     return (const uint32_t *)(const void *)((const char *)w + bytes);
 }
 
-// Lists inputs until a list is full. Returns the first that is not listed.
-HB_APART const int8_t *hb_list(struct hb_chunk *chunk, const int8_t *x,
-                               const int8_t *end)
+// Lists inputs from `first` on until a list is full. Returns the first one that
+// is not listed.
+HB_APART size_t hb_list(struct hb_chunk *chunk, const int8_t *x, size_t first,
+                        size_t n_in)
 {
     for (struct hb_plane *p = chunk->plane; p < chunk->plane + PLANES; p++) {
         p->plus = p->input;
         p->minus = p->input + LIST;
     }
-    uint32_t digits = 0;
-    const int8_t *first = x;
-    if (end - first > UINT16_MAX / 4) {
-        end = first + UINT16_MAX / 4;
-    }
+    chunk->offset = 0;
+    const int8_t *next = x + first, *end = x + n_in;
+    uint32_t at = 0;
     int full = 0;
-    while (x < end && !full) {
-        int32_t v = *x++;
+    for (; next < end && at <= UINT16_MAX && !full; at += 4) {
+        int32_t v = *next++;
         if (v == 0) {
             continue;
         }
-        digits += (uint32_t)((v ^ 3 * v) >> 1);
+        const uint32_t digits = (uint32_t)(v ^ 3 * v) >> 1; // all sizes
+        const uint32_t minus = (uint32_t)(v >> 1) & digits; // of digits -1
+        chunk->offset +=
+            OFFSET * digits + (uint32_t)(15 * STEP - 2 * OFFSET) * minus;
         struct hb_plane *p = chunk->plane;
-        const uint16_t at = (uint16_t)((x - first) * 4 - 4);
         do {
             for (; (v & 1) == 0; v >>= 1) {
                 p++;
             }
             if ((v & 2) == 0) {
-                *p->plus++ = at;
+                *p->plus++ = (uint16_t)at;
             } else {
-                *--p->minus = at;
+                *--p->minus = (uint16_t)at;
                 v++;
             }
             if (p->plus == p->minus) {
@@ -89,8 +90,7 @@ HB_APART const int8_t *hb_list(struct hb_chunk *chunk, const int8_t *x,
             v >>= 2;
         } while (v != 0);
     }
-    chunk->digits = digits;
-    return x;
+    return (size_t)(next - x);
 }
 
 // sums = 2 * sums + lanes, in lanes of 16 bits, of codes k and k + 4 in
@@ -128,20 +128,22 @@ HB_APART void hb_block(int32_t *y, const uint32_t *w,
         }
         hb_double_and_add(sums, s);
     }
-    const uint32_t offset = OFFSET * chunk->digits;
-    hb_flush(y, sums[0] - (sums[2] << 8), offset);
-    hb_flush(y + 1, sums[1] - (sums[3] << 8), offset);
-    hb_flush(y + 2, sums[2], offset);
-    hb_flush(y + 3, sums[3], offset);
+    hb_flush(y, sums[0] - (sums[2] << 8), chunk->offset);
+    hb_flush(y + 1, sums[1] - (sums[3] << 8), chunk->offset);
+    hb_flush(y + 2, sums[2], chunk->offset);
+    hb_flush(y + 3, sums[3], chunk->offset);
 }
 
-// The sum of an output that is in no block: its codes are a row.
-HB_APART int32_t hb_row_sum(const int8_t *x, const uint8_t *row, size_t n_in)
+// The sum of an output that is in no block. Its code of input i is in byte i,
+// in the upper half where odd is 1; where it is the last one, in a row.
+HB_APART int32_t hb_rest(const int8_t *x, const uint8_t *w, size_t n_in,
+                         size_t odd, int last)
 {
     int32_t sum = 0;
     for (size_t i = 0; i < n_in; i++) {
         if (x[i] != 0) {
-            const int32_t code = row[i / 2] >> (i % 2 * 4) & 15;
+            const uint8_t byte = w[last ? i / 2 : i];
+            const int32_t code = ((last ? i : odd) & 1 ? byte >> 4 : byte & 15);
             sum += STEP * (code * x[i]) - OFFSET * x[i];
         }
     }
@@ -155,18 +157,17 @@ void HB_LINEAR(int32_t *y, const int8_t *x, const uint32_t *w, size_t n_in,
     for (size_t o = 0; o < n_out; o++) {
         y[o] = 0;
     }
-    const uint32_t *block = w;
-    for (const int8_t *next = x; next < x + n_in;) {
-        const size_t first = (size_t)(next - x);
-        next = hb_list(&chunk, next, x + n_in);
-        block = w;
-        size_t o = 0;
-        for (; n_out - o >= 8; o += 8, block += n_in) {
-            hb_block(y + o, block + first, &chunk);
+    const size_t in_blocks = n_out & ~(size_t)7;
+    for (size_t i = 0; i < n_in;) {
+        const uint32_t *block = w + i;
+        i = hb_list(&chunk, x, i, n_in);
+        for (size_t o = 0; o < in_blocks; o += 8, block += n_in) {
+            hb_block(y + o, block, &chunk);
         }
     }
-    const uint8_t *row = (const uint8_t *)block;
-    for (size_t o = n_out & ~(size_t)7; o < n_out; o++, row += (n_in + 1) / 2) {
-        y[o] = hb_row_sum(x, row, n_in);
+    const uint8_t *rest = (const uint8_t *)w + in_blocks / 2 * n_in;
+    for (size_t o = in_blocks; o < n_out; o++) {
+        y[o] = hb_rest(x, rest, n_in, o & 1, (o ^ 1) == n_out);
+        rest += o & 1 ? n_in : 0;
     }
 }
