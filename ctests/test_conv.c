@@ -170,8 +170,51 @@ static void one_pixel_is_linear(const struct format *f)
     }
 }
 
+// Every window of a map as a vector; words are copied where all of it is
+// aligned, so both are tried.
+static void patches_are_windows(void)
+{
+    for (int trial = 0; trial < 400; trial++) {
+        struct problem p = {.f = &formats[0]};
+        random_axis(&p.w, 0);
+        random_axis(&p.w, 1);
+        p.w.channels = (size_t)random_in(1, 3) * (trial % 2 == 0 ? 4 : 1);
+        p.channels = p.w.channels;
+        fill(&p, 0);
+        const struct window *w = &p.w;
+        const hb_window window = naive_window(w, p.channels);
+        struct ring ring = ring_begin(w, p.map, trial % 3 == 0);
+        for (size_t oy = 0; oy < naive_out(w, 0); oy++) {
+            const int8_t *rows[MAX_SIZE];
+            ring_rows(&ring, oy, rows);
+            const int64_t y =
+                (int64_t)(oy * w->stride[0]) - (int64_t)w->padding[0];
+            for (size_t ox = 0; ox < naive_out(w, 1); ox++) {
+                const int64_t x =
+                    (int64_t)(ox * w->stride[1]) - (int64_t)w->padding[1];
+                int8_t *patch = guard_new(n_codes(&p), 0x55);
+                hb_patch(patch, rows, (int16_t)x, &window);
+                for (size_t i = 0; i < n_codes(&p); i++) {
+                    const size_t tap = i / w->channels;
+                    const int want = naive_at(
+                        w, p.map, y + (int64_t)(tap / w->size[1]),
+                        x + (int64_t)(tap % w->size[1]), i % w->channels, 0);
+                    CHECK(patch[i] == want,
+                          "patch (%lu, %lu): %lu is %d not %d",
+                          (unsigned long)oy, (unsigned long)ox,
+                          (unsigned long)i, patch[i], want);
+                }
+                guard_free(patch, "hb_patch");
+            }
+        }
+        ring_end(&ring);
+        free(p.map);
+    }
+}
+
 void test_conv(void)
 {
+    patches_are_windows();
     for (size_t k = 0; k < N_FORMATS; k++) {
         random_shapes(&formats[k]);
         a_series_is_a_map_of_width_1(&formats[k]);

@@ -142,14 +142,16 @@ mutant hb_mulshift.c 's/m\[i\]/m[0]/'
 mutant hb_mulshift.c 's/acc\[i\] \* m/(int16_t)acc[i] * m/'
 mutant hb_mulshift.c 's/size_t i = 0; i < n; i++/size_t i = n; i-- > 0;/'
 
-for kernel in hb_shift_channel hb_mulshift_channel; do
-    mutant $kernel.c 's/ + b/ - b/'
-    mutant $kernel.c 's/i \* step/i/'
-    mutant $kernel.c 's/>> s/>> (s \& 15)/'
-    mutant $kernel.c 's/i < n;/i + 1 < n;/'
-done
+mutant hb_shift_channel.c 's/ + b/ - b/'
+mutant hb_shift_channel.c 's/i \* step/i/'
+mutant hb_shift_channel.c 's/>> s/>> (s \& 15)/'
+mutant hb_shift_channel.c 's/i < n;/i + 1 < n;/'
 mutant hb_shift_channel.c 's/ + half//'
-mutant hb_mulshift_channel.c 's/acc\[i\] \* m/(int16_t)acc[i] * m/'
+mutant hb_mulshift_channel.c 's/ + add/ - add/'
+mutant hb_mulshift_channel.c 's/y += step/y++/'
+mutant hb_mulshift_channel.c 's/>> shift/>> (shift \& 15)/'
+mutant hb_mulshift_channel.c 's/n > 0;/n > 1;/'
+mutant hb_mulshift_channel.c 's/\*acc++ \* mul/(int16_t)*acc++ * mul/'
 
 # Convolutions: the decoders, then the loops, in one format.
 mutant hb_level.h 's/c->left = codes_in_byte/c->left = 1/' hb_conv_sym2
@@ -187,6 +189,15 @@ body 's/left--, in++/left--/'
 body 's/, in += 4/, in += 3/'
 body 's/ky < window->kernel_h/ky + 1 < window->kernel_h/'
 body 's/kx < window->kernel_w/kx + 1 < window->kernel_w/'
+
+mutant hb_patch.c 's/row == NULL/row == rows[0]/'
+mutant hb_patch.c 's/first < 0 ? -first : 0/0/'
+mutant hb_patch.c 's/left < kernel_w ? left : kernel_w/kernel_w/'
+mutant hb_patch.c 's/begin = begin > end/begin = begin < end/'
+mutant hb_patch.c 's/first + begin/first/'
+mutant hb_patch.c 's/kernel_w - end/kernel_w - begin/'
+mutant hb_patch.c 's/i += 4/i += 8/'
+mutant hb_patch.c 's/| n) & 3/) \& 3/'
 
 # Pooling and rings of rows.
 mutant hb_ring.h 's/m <= y >> 1/m <= y >> 2/' hb_row hb_rows

@@ -11,15 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
-from exporter import sanitized
 from exporter.export import Exported, export
 from exporter.plan import STRATEGIES
 from exporter.randommaps import random_map_network
 from exporter.randomnet import random_network
-from exporter.sanitized import run_sanitized
+from exporter.sanitized import keep, run_sanitized
 from exporter.variants import VARIANTS
 from exporter.verify import random_samples
 from training import data, models
@@ -125,7 +123,7 @@ def _every_way(
 def _count(row: dict[str, Any], exported: Exported) -> None:
     """Compare one export, and add what was compared to a record."""
     samples = random_samples(exported.graph, SAMPLES, row["seed"])
-    np.save(exported.folder / sanitized.SAMPLES, samples)
+    keep(exported.folder, exported.graph, samples)
     report = exported.compare(samples)
     row["plans"] += 1
     row["layers"] += len(report.layers)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from exporter.ops import OPS, Op, Shape
+from exporter.ops import OPS, Conv, Op, Shape
 from exporter.variants import VARIANTS, Variant
 from training.errors import HalfbyteError
 from training.formats import SPEC_VERSION
@@ -37,7 +37,15 @@ class Node:
 
     def kernel(self) -> str:
         """Name of the C function, and of its file."""
-        return f"{self.op.kernel()}_{self.variant.name}" if self.variant else self.op.kernel()
+        if self.variant is None:
+            return self.op.kernel()
+        op = self.op.as_linear() if isinstance(self.op, Conv) else self.op
+        return f"{op.kernel()}_{self.variant.name}"
+
+    @property
+    def by_pixel(self) -> bool:
+        """Is it a convolution that makes all channels of a pixel at once, as a linear layer of its window?"""
+        return self.variant is not None and isinstance(self.op, Conv)
 
     def tables(self) -> Sequence[Table]:
         """Constants of the generated C."""

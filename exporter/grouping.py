@@ -129,7 +129,8 @@ def _can_go_by_channel(graph: Graph, stages: Sequence[Stage]) -> bool:
     """A chain in which channel c needs channel c alone, behind a convolution, which may be one of all channels."""
     first, *others = stages
     op = first.main.op
-    begins = isinstance(op, Conv) and not first.sums and (op.groups == 1 or op.depthwise)
+    one = isinstance(op, Conv) and not first.main.by_pixel and (op.groups == 1 or op.depthwise)
+    begins = one and not first.sums
     chained = all(
         later.main.inputs == (earlier.name,) and len(graph.readers(earlier.name)) == 1
         for earlier, later in pairwise(stages)

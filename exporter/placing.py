@@ -130,9 +130,12 @@ def _by_channels(group: Group, stage: Stage, index: int, last: dict[str, int]) -
 
 
 def _scratch(stage: Stage, group: Group, index: int) -> Iterator[Item]:
-    """Sums of a row of a channel, and of a global mean."""
-    if isinstance(stage.main.op, Conv) and not stage.sums:
-        yield Item(f"(sums) {stage.name}", 4 * stage.shape[1], index, index)
+    """Sums of a row of a channel or of a pixel, and of a global mean; the window of a pixel."""
+    op, by_pixel = stage.main.op, stage.main.by_pixel
+    if isinstance(op, Conv) and not stage.sums:
+        yield Item(f"(sums) {stage.name}", 4 * (op.out_channels if by_pixel else stage.shape[1]), index, index)
+    if isinstance(op, Conv) and by_pixel and not op.pointwise:
+        yield Item(f"(patch) {stage.name}", op.w.shape[1], index, index)
     if stage.is_global:
         channels = 1 if group.way == "channels" else stage.shape[2]
         spans = (group.first, group.last) if group.way == "rows" else (index, index)

@@ -134,7 +134,7 @@ def made_order(graph: Graph, plan: Plan, node: Node) -> tuple[int, ...]:
         return axes
     if plan.way(node.name) == "channels":
         return 2, 0, 1
-    return (0, 2, 1) if isinstance(node.op, Conv) else axes
+    return (0, 2, 1) if isinstance(node.op, Conv) and not node.by_pixel else axes
 
 
 def in_graph_order(graph: Graph, plan: Plan, node: Node, made: npt.NDArray[Any]) -> npt.NDArray[Any]:

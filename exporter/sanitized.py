@@ -2,16 +2,18 @@
 """Exported folders under AddressSanitizer and UndefinedBehaviorSanitizer: python -m exporter.sanitized FOLDER ...
 
 A process of its own: the sanitizers have to be there before Python is, and torch does not get on with them. Each folder
-holds what `export` wrote and samples.npy; every tensor of the C is compared with the reference.
+holds what `export` wrote, samples.npy and kernels.json; every tensor of the C is compared with the reference.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,9 +22,22 @@ from exporter.graph import read_graph
 from exporter.hostlib import HostLibrary
 from exporter.plan import read_plan
 from training.errors import HalfbyteError
+from training.files import write_text
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from exporter.graph import Graph
 
 FLAGS = ("-O0", "-g", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 SAMPLES = "samples.npy"
+KERNELS = "kernels.json"  # operation -> variant
+
+
+def keep(folder: Path, graph: Graph, samples: npt.NDArray[np.integer]) -> None:
+    """Leave in an exported folder what `run_sanitized` needs beside the C: raw samples, and the variants of kernels."""
+    np.save(folder / SAMPLES, samples)
+    write_text(folder / KERNELS, json.dumps(graph.kernels))
 
 
 def run_sanitized(*folders: Path) -> subprocess.CompletedProcess[str]:
@@ -47,7 +62,8 @@ def _library() -> str:
 
 def check(folder: Path) -> None:
     """Compare every tensor of a folder's samples; AssertionError names the first that differs."""
-    graph, samples = read_graph(folder / "graph.json"), np.load(folder / SAMPLES)
+    variants = json.loads((folder / KERNELS).read_text(encoding="utf-8"))
+    graph, samples = read_graph(folder / "graph.json").with_kernels(variants), np.load(folder / SAMPLES)
     plan = read_plan(folder / "plan.json", graph)
     made = HostLibrary(graph, plan, folder / "c", FLAGS).run(samples, trace=True)
     expected = reference.run(graph, samples)

@@ -87,6 +87,17 @@ class StageCode:
             return "x", str(row), "x_ring" if self.names.plan.input_rows else str(self.stage.height)
         return self.names.place(name), str(row), str(self.names.plan.places[name].ring or self.stage.height)
 
+    def row_of(self, position: int) -> str:
+        """Address of row y of an input."""
+        source, row, ring = self.source(position)
+        if ring == str(self.stage.height):
+            return f"{source} + (size_t)y * {row}"
+        return f"hb_row({'(int8_t *)x' if source == 'x' else source}, {row}, {ring}, y)"
+
+    def inputs(self) -> list[str]:
+        """Address of row y of every input."""
+        return [self.row_of(position) for position in range(len(self.stage.main.inputs))]
+
     def parameters(self) -> list[str]:
         """Of its function, in C."""
         found = []
@@ -101,7 +112,8 @@ class StageCode:
 
     def window(self) -> dict[str, Any] | None:
         """The hb_window of its operation."""
-        if not isinstance(self.op, Windowed) or self.stage.is_global:
+        pointwise = self.stage.main.by_pixel and isinstance(self.op, Conv) and self.op.pointwise
+        if not isinstance(self.op, Windowed) or self.stage.is_global or pointwise:
             return None
         fields = self.op.window()
         if self.single:
@@ -193,6 +205,9 @@ def stage_function(names: Names, stage: Stage, group: Group) -> dict[str, Any]:
 def _conv(code: StageCode) -> None:
     op, stage, names = code.op, code.stage, code.names
     assert isinstance(op, Conv)
+    if stage.main.by_pixel:
+        _conv_by_pixel(code, op)
+        return
     tables = names.tables(stage.main)
     kernel = stage.main.kernel()
     code.rows()
@@ -219,6 +234,41 @@ def _conv(code: StageCode) -> None:
         else:
             _requantize(code, "o", str(op.out_channels), indent)
         code.add("}")
+    if not stage.sums:
+        code.trace_row(stage.nodes[1])
+        code.behind(stage.nodes[2:])
+
+
+def _conv_by_pixel(code: StageCode, op: Conv) -> None:
+    """All channels of a pixel at once: its window as a vector, and a linear kernel."""
+    stage, names = code.stage, code.names
+    conv, n_in = stage.main, op.w.shape[1]
+    code.rows()
+    sums = names.place(stage.name if stage.sums else f"(sums) {stage.name}", "int32_t")
+    if stage.sums:
+        code.add(f"int32_t *sums = {sums} + (size_t)y * {code.row};")
+    else:
+        code.add(f"int32_t *const sums = {sums};")
+        code.output()
+    patch = "patch"
+    if op.pointwise:
+        patch = f"rows[0] + p * {op.stride[1] * op.channels}" if op.stride[1] > 1 else f"rows[0] + p * {op.channels}"
+    else:
+        code.add(f"int8_t *const patch = {names.place(f'(patch) {stage.name}')};")
+        code.add(f"int16_t first = {-op.padding[1]};")
+    step = "" if op.pointwise else f", first = (int16_t)(first + {op.stride[1]})"
+    code.add(f"for (size_t p = 0; p < {code.width}; p++{step}) {{")
+    if not op.pointwise:
+        code.call("hb_patch", ["patch", "rows", "first", f"&{names.of[conv.name]}_window"], 8)
+    code.call(conv.kernel(), ["sums", patch, names.tables(conv)["w"], str(n_in), str(op.out_channels)], 8)
+    code.trace(conv, f"((size_t)y * {code.width} + p) * {op.out_channels}", "sums", str(op.out_channels), 8)
+    if stage.sums:
+        code.add(f"sums += {op.out_channels};", 8)
+    else:
+        node = stage.nodes[1]
+        arguments = [a.format(n_out=op.out_channels, **names.tables(node)) for a in node.op.arguments()]
+        code.call(node.kernel(), [f"out + p * {op.out_channels}", "sums", *arguments], 8)
+    code.add("}")
     if not stage.sums:
         code.trace_row(stage.nodes[1])
         code.behind(stage.nodes[2:])
@@ -270,15 +320,13 @@ def _average(code: StageCode) -> None:
     assert isinstance(op, AvgPool)
     height, width, _ = op.in_shape
     channels = str(1 if code.single_input() else code.channels)
-    source, row, ring = code.source(0)
     code.add(f"int32_t *const sums = {code.names.place(f'(sums) {stage.name}', 'int32_t')};")
     code.add("if (y == 0) {")
     code.add(f"for (size_t i = 0; i < {channels}; i++) {{", 8)
     code.add("sums[i] = 0;", 12)
     code.add("}", 8)
     code.add("}")
-    at = f"hb_row((int8_t *){source}, {row}, {ring}, y)" if ring != str(height) else f"{source} + (size_t)y * {row}"
-    code.call("hb_sum_row", ["sums", at, str(width), channels])
+    code.call("hb_sum_row", ["sums", *code.inputs(), str(width), channels])
     if height > 1:
         code.add(f"if (y < {height - 1}) {{")
         code.add("return;", 8)
@@ -289,24 +337,13 @@ def _average(code: StageCode) -> None:
     code.behind(stage.nodes[1:])
 
 
-def _inputs(code: StageCode) -> list[str]:
-    """Address of row y of every input."""
-    found = []
-    for position in range(len(code.stage.main.inputs)):
-        source, row, ring = code.source(position)
-        plain = ring == str(code.stage.height)
-        cast = "(int8_t *)x" if source == "x" else source
-        found.append(f"{source} + (size_t)y * {row}" if plain else f"hb_row({cast}, {row}, {ring}, y)")
-    return found
-
-
 def _concat(code: StageCode) -> None:
     op, names = code.op, code.names
     assert isinstance(op, Concat)
     code.output()
     first = 0
     tables = names.tables(code.stage.main)
-    for position, (name, at) in enumerate(zip(code.stage.main.inputs, _inputs(code), strict=True)):
+    for position, (name, at) in enumerate(zip(code.stage.main.inputs, code.inputs(), strict=True)):
         channels = names.graph.shapes[name][-1]
         scale = [f"{tables['m']}[{position}]", str(op.s), str(op.lo), str(op.hi)]
         code.call("hb_concat", [f"out + {first}", str(code.channels), at, *scale, str(code.width), str(channels)])
@@ -319,7 +356,7 @@ def _elementwise(code: StageCode) -> None:
     node = code.stage.main
     code.output()
     arguments = [a.format(n_out=code.row, **code.names.tables(node)) for a in node.op.arguments()]
-    code.call(node.kernel(), ["out", *_inputs(code), *arguments])
+    code.call(node.kernel(), ["out", *code.inputs(), *arguments])
     code.trace_row(node)
     code.behind(code.stage.nodes[1:])
 
@@ -357,8 +394,10 @@ def sums_to_map(names: Names, node: Node) -> list[str]:
 
 
 def is_sums_to_map(names: Names, node: Node) -> bool:
-    """Is it a maxshift behind a convolution?"""
-    return isinstance(node.op, MaxShift) and len(names.graph.shapes[node.name]) == MAP_DIMS
+    """Is it a maxshift behind a convolution that makes one channel after the other?"""
+    if not isinstance(node.op, MaxShift) or len(names.graph.shapes[node.name]) != MAP_DIMS:
+        return False
+    return not next(maker for maker in names.graph.nodes if maker.name == node.inputs[0]).by_pixel
 
 
 def turns(names: Names, group: Group) -> list[str]:

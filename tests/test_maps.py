@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from support import compile_with, conv, map_network, needs_sanitizers
@@ -13,7 +12,7 @@ from exporter.export import Exported, export
 from exporter.lower import lower
 from exporter.plan import STRATEGIES
 from exporter.randommaps import random_map_network
-from exporter.sanitized import SAMPLES, run_sanitized
+from exporter.sanitized import keep, run_sanitized
 from exporter.verify import PUSHED, random_samples
 from training.formats import FORMATS
 from training.layers import (
@@ -61,7 +60,7 @@ def test_the_sanitizers_find_nothing_in_rings_and_channels(tmp_path):
             folders.append(tmp_path / f"{strategy}{seed}")
             exported = export(random_map_network(seed), "net", out=folders[-1], plan=strategy)
             assert any(group.way == strategy for group in exported.plan.groups)
-            np.save(folders[-1] / SAMPLES, random_samples(exported.graph, 6))
+            keep(folders[-1], exported.graph, random_samples(exported.graph, 6))
     result = run_sanitized(*folders)
     assert result.returncode == 0, result.stderr[-2000:]
     assert result.stdout == f"clean {len(folders)}\n"

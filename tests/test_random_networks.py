@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from hypothesis import given, settings
 from strategies import seeds
@@ -12,7 +11,7 @@ from support import compile_with, needs_sanitizers, network
 from exporter.export import Exported, export
 from exporter.lower import lower
 from exporter.randomnet import MAX_DEPTH, MAX_WIDTH, random_network
-from exporter.sanitized import run_sanitized
+from exporter.sanitized import keep, run_sanitized
 from exporter.variants import VARIANTS
 from exporter.verify import random_samples
 from training.formats import FORMATS
@@ -74,7 +73,7 @@ def test_address_and_undefined_behaviour_sanitizers_find_nothing_in_random_netwo
     folders = [tmp_path / str(seed) for seed in range(6)]
     for seed, folder in enumerate(folders):
         exported = export(random_network(1000 + seed), "net", out=folder)
-        np.save(folder / "samples.npy", random_samples(exported.graph, 12))
+        keep(folder, exported.graph, random_samples(exported.graph, 12))
     result = run_sanitized(*folders)
     assert result.returncode == 0, result.stderr[-2000:]
     assert result.stdout == f"clean {len(folders)}\n"
@@ -83,7 +82,7 @@ def test_address_and_undefined_behaviour_sanitizers_find_nothing_in_random_netwo
 def test_the_sanitizers_would_find_a_read_behind_the_input(tmp_path):
     needs_sanitizers()
     exported = export(network(8, 3), "net", out=tmp_path)
-    np.save(tmp_path / "samples.npy", random_samples(exported.graph, 3))
+    keep(tmp_path, exported.graph, random_samples(exported.graph, 3))
     kernel = tmp_path / "c" / "hb_linear_sym4.c"
     kernel.write_text(kernel.read_text().replace("int32_t sum = 0;", "int32_t sum = x[n_in] & 1;", 1))
     result = run_sanitized(tmp_path)

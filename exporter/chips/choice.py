@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,4 +99,4 @@ def _moves(graph: Graph, chip: Chip) -> Iterator[Move]:
 
 
 def _kernel(node: Node, variant: str) -> str:
-    return node.op.kernel() if variant == PORTABLE else f"{node.op.kernel()}_{variant}"
+    return replace(node, variant=VARIANTS.get(variant)).kernel()

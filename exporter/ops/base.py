@@ -154,3 +154,17 @@ def by_channel(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def half(shift: Int | int) -> Any:  # noqa: ANN401 (int in, int out; array in, array out)
     """(1 << shift) >> 1: what makes a shift round half up."""
     return (np.int64(1) << np.asarray(shift, np.int64)) >> 1
+
+
+def multiplier(area: int, largest: int, tightest: int) -> tuple[int, int] | None:
+    """mul, shift with (v * mul) >> shift == v // area for every v in 0 ... largest, in 32 bits; None if there are none.
+
+    mul is 2^shift / area rounded up, so v * mul / 2^shift is too large by v * excess / (area * 2^shift). That must stay
+    below 1 / area where v is one short of a multiple of area: `tightest` is the largest such v, or more.
+    """
+    for shift in range(31):
+        mul = -(-(1 << shift) // area)
+        excess = mul * area - (1 << shift)
+        if tightest * excess < 1 << shift and largest * mul < 2**32:
+            return mul, shift
+    return None

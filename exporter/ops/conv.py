@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from exporter.ops.base import Int, Interval, Table
+from exporter.ops.linear import Linear
 from exporter.ops.window import Windowed
 from exporter.pack import pack, row_bytes
 from training.formats import get_format
@@ -43,6 +44,15 @@ class Conv(Windowed):
     def depthwise(self) -> bool:
         """Does output channel o read input channel o alone?"""
         return self.groups == self.in_shape[2] == self.out_channels
+
+    @property
+    def pointwise(self) -> bool:
+        """Is its window one pixel, and none of them outside the map?"""
+        return self.size == (1, 1) and not any(self.padding)
+
+    def as_linear(self) -> Linear:
+        """What makes all channels of a pixel from its window: w[o] is the row of output o."""
+        return Linear(self.format, self.w)
 
     def reference(self, x: Int) -> Int:
         n_taps = self.size[0] * self.size[1]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from exporter.ops.base import multiplier
 from exporter.ops.window import Windowed
 from training.errors import HalfbyteError
 
@@ -47,14 +48,12 @@ def exact_mean(area: int, base: int) -> tuple[int, int, int]:
     if area & (area - 1) == 0:
         return offset, 1, area.bit_length() - 1
     largest = 127 * area + offset
-    for shift in range(31):
-        mul = -(-(1 << shift) // area)
-        excess = mul * area - (1 << shift)
-        if largest * excess < 1 << shift and largest * mul < 2**32:
-            return offset, mul, shift
-    raise HalfbyteError(
-        f"the mean of {area} activations needs more than 32 bits; use a smaller window or a power of two"
-    )
+    found = multiplier(area, largest, largest)
+    if found is None:
+        raise HalfbyteError(
+            f"the mean of {area} activations needs more than 32 bits; use a smaller window or a power of two"
+        )
+    return offset, *found
 
 
 @dataclass(frozen=True, eq=False)

@@ -129,4 +129,4 @@ class MulShift(Op):
         return ["{m}", "{b}", "{s}", str(self.lo), str(self.hi), "{n_out}"]
 
     def channel_arguments(self) -> Sequence[str]:
-        return ["{m}[{o}]", "{b}[{o}]", "{s}[{o}]", str(self.lo), str(self.hi)]
+        return ["{m} + {o}", "{b} + {o}", "{s} + {o}", str(self.lo), str(self.hi)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from exporter.ops.base import Int, Interval, Op, Shape
+from exporter.ops.base import Int, Interval, Op, Shape, multiplier
 from training.errors import HalfbyteError
 
 if TYPE_CHECKING:
@@ -25,13 +25,12 @@ def overlaps(n_in: int, n_out: int) -> Int:
 
 def reciprocal(area: int) -> tuple[int, int]:
     """mul, shift with (sum * mul) >> shift == sum // area for every sum in 0 .. 255 * area, in 32 bits."""
-    largest = 255 * area
-    for shift in range(31):
-        mul = -(-(1 << shift) // area)
-        excess = mul * area - (1 << shift)  # sum * mul / 2^shift is too large by sum * excess / (area * 2^shift) ...
-        if (largest - 1) * excess < 1 << shift and largest * mul < 2**32:  # ... tightest at the sum largest - 1
-            return mul, shift
-    raise HalfbyteError(f"resize by area of {area} parts needs more than 32 bits; choose sizes with a common factor")
+    found = multiplier(area, 255 * area, 255 * area - 1)
+    if found is None:
+        raise HalfbyteError(
+            f"resize by area of {area} parts needs more than 32 bits; choose sizes with a common factor"
+        )
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from exporter.ops import Conv
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,9 +18,15 @@ if TYPE_CHECKING:
 class Variant:
     """Kernels for one kind of core.
 
-    name     behind the names of its kernels, and of their folder in firmware/variants/
-    weights  operation -> its weights packed as this variant reads them; None where it has no kernel for it
+    name    behind the names of its kernels, and of their folder in firmware/variants/
+    packed  operation -> its weights packed as this variant reads them; None where it has no kernel for it
     """
 
     name: str
-    weights: Callable[[Op], Table | None]
+    packed: Callable[[Op], Table | None]
+
+    def weights(self, op: Op) -> Table | None:
+        """As `packed`; a convolution of several channels runs as a linear layer for every pixel (SPEC 5.7)."""
+        if isinstance(op, Conv):
+            return self.packed(op.as_linear()) if op.groups == 1 and op.channels > 1 else None
+        return self.packed(op)

@@ -553,8 +553,8 @@ STAGE run_conv1_mulshift(const int8_t *x, uint16_t x_ring, void *arena, uint16_t
     for (size_t o = 0; o < 8; o++) {
         hb_conv_int8(sums, rows, conv1_w + o * 9, 0, &conv1_window);
         HB_TRACE(1, ((size_t)y * 8 + o) * 28, sums, 28);
-        hb_mulshift_channel(out + o, 8, sums, conv1_mulshift_m[o],
-                            conv1_mulshift_b[o], conv1_mulshift_s[o], 0, 127,
+        hb_mulshift_channel(out + o, 8, sums, conv1_mulshift_m + o,
+                            conv1_mulshift_b + o, conv1_mulshift_s + o, 0, 127,
                             28);
     }
     HB_TRACE(2, (size_t)y * 224, out, 224);
@@ -570,8 +570,8 @@ STAGE run_conv2_mulshift(void *arena, uint16_t y)
     for (size_t o = 0; o < 12; o++) {
         hb_conv_sym4(sums, rows, conv2_w + o * 36, 0, &conv2_window);
         HB_TRACE(3, ((size_t)y * 12 + o) * 14, sums, 14);
-        hb_mulshift_channel(out + o, 12, sums, conv2_mulshift_m[o],
-                            conv2_mulshift_b[o], conv2_mulshift_s[o], 0, 127,
+        hb_mulshift_channel(out + o, 12, sums, conv2_mulshift_m + o,
+                            conv2_mulshift_b + o, conv2_mulshift_s + o, 0, 127,
                             14);
     }
     HB_TRACE(4, (size_t)y * 168, out, 168);
@@ -587,8 +587,8 @@ STAGE run_conv3_mulshift(void *arena, uint16_t y)
     for (size_t o = 0; o < 16; o++) {
         hb_conv_sym4(sums, rows, conv3_w + o * 54, 0, &conv3_window);
         HB_TRACE(5, ((size_t)y * 16 + o) * 14, sums, 14);
-        hb_mulshift_channel(out + o, 16, sums, conv3_mulshift_m[o],
-                            conv3_mulshift_b[o], conv3_mulshift_s[o], 0, 127,
+        hb_mulshift_channel(out + o, 16, sums, conv3_mulshift_m + o,
+                            conv3_mulshift_b + o, conv3_mulshift_s + o, 0, 127,
                             14);
     }
     HB_TRACE(6, (size_t)y * 224, out, 224);
@@ -604,8 +604,8 @@ STAGE run_conv4_mulshift(void *arena, uint16_t y)
     for (size_t o = 0; o < 16; o++) {
         hb_conv_sym4(sums, rows, conv4_w + o * 72, 0, &conv4_window);
         HB_TRACE(7, ((size_t)y * 16 + o) * 7, sums, 7);
-        hb_mulshift_channel(out + o, 16, sums, conv4_mulshift_m[o],
-                            conv4_mulshift_b[o], conv4_mulshift_s[o], 0, 127,
+        hb_mulshift_channel(out + o, 16, sums, conv4_mulshift_m + o,
+                            conv4_mulshift_b + o, conv4_mulshift_s + o, 0, 127,
                             7);
     }
     HB_TRACE(8, (size_t)y * 112, out, 112);
@@ -621,8 +621,8 @@ STAGE run_conv5_mulshift(void *arena, uint16_t y)
     for (size_t o = 0; o < 25; o++) {
         hb_conv_sym4(sums, rows, conv5_w + o * 72, 0, &conv5_window);
         HB_TRACE(9, ((size_t)y * 25 + o) * 7, sums, 7);
-        hb_mulshift_channel(out + o, 25, sums, conv5_mulshift_m[o],
-                            conv5_mulshift_b[o], conv5_mulshift_s[o], 0, 127,
+        hb_mulshift_channel(out + o, 25, sums, conv5_mulshift_m + o,
+                            conv5_mulshift_b + o, conv5_mulshift_s + o, 0, 127,
                             7);
     }
     HB_TRACE(10, (size_t)y * 175, out, 175);
@@ -637,8 +637,7 @@ STAGE run_pool1(void *arena, uint16_t y)
             sums[i] = 0;
         }
     }
-    hb_sum_row(sums, hb_row((int8_t *)(int8_t *)arena + 2296, 175, 1, y), 7,
-               25);
+    hb_sum_row(sums, hb_row((int8_t *)arena + 2296, 175, 1, y), 7, 25);
     if (y < 6) {
         return;
     }

@@ -231,6 +231,17 @@ void hb_conv_int8(int32_t *acc, const int8_t *const *rows,
                   const HB_ROM uint8_t *w, size_t first,
                   const HB_ROM hb_window *window);
 
+// patch[ky][kx][c] = rows[ky][(first + kx) * pixel + c], 0 outside the map: the
+// window of one output pixel as a vector, of which a linear kernel makes all
+// channels of that pixel (SPEC 5.7).
+//
+//   patch   kernel_h * kernel_w * pixel activations; must not overlap the rows
+//   rows    kernel_h rows of n_in pixels; NULL for a row outside the map
+//   first   input pixel under kx = 0, -pad or more
+//   window  channels == pixel: no groups
+void hb_patch(int8_t *patch, const int8_t *const *rows, int16_t first,
+              const HB_ROM hb_window *window);
+
 // ---- Requantizers, SPEC 5.2 to 5.4 ----------------------------------------
 //
 // All of them: any y with (char *)y <= (char *)acc, so y on the first bytes of
@@ -285,15 +296,17 @@ uint8_t hb_maxshift_exponent(const int32_t *acc, int8_t lo, int8_t hi,
 void hb_shift_channel(int8_t *y, size_t step, const int32_t *acc, int32_t b,
                       uint8_t s, int8_t lo, int8_t hi, size_t n);
 
-// y[i * step] = clamp((acc[i] * m + b) >> s).
+// y[i * step] = clamp((acc[i] * *m + *b) >> *s).
 //
 //   y    n activations in [lo, hi]; must not overlap acc
 //   acc  n sums
-//   m    |acc[i] * m| < 2^31
-//   b    half(s) inside, |acc[i] * m + b| < 2^31
-//   s    0 ... 31
-void hb_mulshift_channel(int8_t *y, size_t step, const int32_t *acc, int16_t m,
-                         int32_t b, uint8_t s, int8_t lo, int8_t hi, size_t n);
+//   m    one multiplier, |acc[i] * *m| < 2^31
+//   b    one bias, half(*s) inside, |acc[i] * *m + *b| < 2^31
+//   s    one shift, 0 ... 31
+void hb_mulshift_channel(int8_t *y, size_t step, const int32_t *acc,
+                         const HB_ROM int16_t *m, const HB_ROM int32_t *b,
+                         const HB_ROM uint8_t *s, int8_t lo, int8_t hi,
+                         size_t n);
 
 // ---- Pooling, SPEC 5.8 to 5.10 --------------------------------------------
 
