@@ -228,8 +228,7 @@ static void one_channel_equals_the_naive_one(const struct problem *p,
     int32_t *acc = copy_of(p->acc, p->n * sizeof *acc);
     int8_t *y = guard_new(n_bytes, 0x5a);
     if (p->kind == MULSHIFT) {
-        hb_mulshift_channel(y, step, acc, p->m, p->b, p->s, p->lo,
-                            p->hi, p->n);
+        hb_mulshift_channel(y, step, acc, p->m, p->b, p->s, p->lo, p->hi, p->n);
     } else if (p->kind == SHIFT) {
         hb_shift_channel(y, step, acc, p->b[0], p->s[0], p->lo, p->hi, p->n);
     } else {

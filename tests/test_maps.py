@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from support import compile_with, conv, map_network, needs_sanitizers
@@ -10,11 +11,13 @@ from torch import Tensor, nn
 
 from exporter.export import Exported, export
 from exporter.lower import lower
+from exporter.ops import Conv, Linear
 from exporter.plan import STRATEGIES
 from exporter.randommaps import random_map_network
 from exporter.sanitized import keep, run_sanitized
+from exporter.variants import VARIANTS
 from exporter.verify import PUSHED, random_samples
-from training.formats import FORMATS
+from training.formats import FORMATS, get_format
 from training.layers import (
     Activation,
     Add,
@@ -50,6 +53,26 @@ def test_every_integer_of_a_random_network_is_the_same_by_every_plan(seed):
             check(exported)
         texts.add(text)
     assert len(texts) > 1
+
+
+@pytest.mark.parametrize("requant", REQUANTS)
+@pytest.mark.parametrize("plan", ["rows", "layer"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_makes_all_channels_of_a_pixel_with_the_linear_kernel_of_the_format(variant, plan, requant):
+    formats = [fmt for fmt in FORMATS if VARIANTS[variant].weights(linear(fmt)) is not None]
+    layers = [conv(8, 8, format=fmt, stride=1 + (i == 1), requant=requant) for i, fmt in enumerate(formats)]
+    pointwise = conv(8, 9, 1, format=formats[0], stride=2, requant=requant)
+    last = BitLinear(9 * 3 * 3, 3, requant=None)
+    model = map_network(Input((1, 9, 10), channels="first", shift=1), conv(1, 8, requant=requant), *layers, pointwise, nn.Flatten(), last)
+    exported = export(prepared(model), "net", plan=plan, variants=(variant,))
+    check(exported)
+    convs = [node for node in exported.graph.nodes if isinstance(node.op, Conv)]
+    assert [node.by_pixel for node in convs] == [False, *[True] * (len(formats) + 1)]  # one channel: 9 products
+    assert [node.kernel() for node in convs[1:]] == [f"hb_linear_{fmt}_{variant}" for fmt in (*formats, formats[0])]
+
+
+def linear(fmt: str) -> Linear:
+    return Linear(fmt, np.full((1, 1), get_format(fmt).levels[0], np.int64))
 
 
 def test_the_sanitizers_find_nothing_in_rings_and_channels(tmp_path):
