@@ -63,7 +63,14 @@ def test_a_variant_makes_all_channels_of_a_pixel_with_the_linear_kernel_of_the_f
     layers = [conv(8, 8, format=fmt, stride=1 + (i == 1), requant=requant) for i, fmt in enumerate(formats)]
     pointwise = conv(8, 9, 1, format=formats[0], stride=2, requant=requant)
     last = BitLinear(9 * 3 * 3, 3, requant=None)
-    model = map_network(Input((1, 9, 10), channels="first", shift=1), conv(1, 8, requant=requant), *layers, pointwise, nn.Flatten(), last)
+    model = map_network(
+        Input((1, 9, 10), channels="first", shift=1),
+        conv(1, 8, requant=requant),
+        *layers,
+        pointwise,
+        nn.Flatten(),
+        last,
+    )
     exported = export(prepared(model), "net", plan=plan, variants=(variant,))
     check(exported)
     convs = [node for node in exported.graph.nodes if isinstance(node.op, Conv)]
