@@ -12,6 +12,7 @@ import torch
 
 from exporter.export import export
 from training import checkpoint, data, loop
+from training.average import WARM
 from training.errors import HalfbyteError
 from training.loop import Epoch, train
 from training.parallel import Workers
@@ -64,6 +65,7 @@ kinds = pytest.mark.parametrize("options", KINDS, ids=["maxshift", "shift", "mul
 CNN = {
     "model": {"layers": [{"conv": 5, "padding": 1}, {"conv": 5, "depthwise": True}, {"linear": 6}]},
     "augment": {"rotate": 10, "elastic": 0.3},
+    "train": {"average": 0.8},
 }
 kinds_and_cnn = pytest.mark.parametrize("options", [*KINDS, CNN], ids=["maxshift", "shift", "mulshift", "cnn"])
 
@@ -79,6 +81,18 @@ def test_a_run_repeats_bit_for_bit_and_with_another_seed_does_not(recipe, option
     other = {**options, "train": {**options.get("train", {}), "seed": 2}}
     third = train(recipe(**other), tmp_path / "c")
     assert not torch.equal(third.get_submodule("fc1").weight, first.get_submodule("fc1").weight)
+
+
+def test_what_is_kept_is_the_average_of_the_weights(recipe, tmp_path):
+    """After one step of decay 0.9 the average has moved a tenth as far, or more while it forgets where it began."""
+    step = {"batch": 240, "warmup": 0}
+    before = train(recipe(train={"epochs": 1, "lr": 1e-9, **step}), tmp_path / "start").state_dict()
+    plain = train(recipe(train={"epochs": 1, **step}), tmp_path / "plain").state_dict()
+    kept = train(recipe(train={"epochs": 1, "average": 0.99, **step}), tmp_path / "kept").state_dict()
+    moved, followed = (plain["fc1.weight"] - before["fc1.weight"]), (kept["fc1.weight"] - before["fc1.weight"])
+    assert moved.abs().max() > 1e-4
+    weight = 1 - 1 / (1 + WARM)
+    assert torch.allclose(followed, weight * moved, atol=1e-6)
 
 
 class Stop(Exception):  # noqa: N818 (it is none)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training import augment, checkpoint, data, models, optim
+from training.average import Average
 from training.errors import HalfbyteError
 from training.files import write_text
 from training.layers import BitConv1d, BitConv2d, BitLayer, freeze_clip
@@ -91,7 +92,8 @@ def train(
     model = models.build(recipe, parts[0].x.shape[1:], str(parts[0].x.dtype), len(parts[0].labels)).to(device)
     check(model)
     optimizers = optim.make_optimizers(model, settings)
-    history = _resume(folder, model, optimizers, recipe) if resume else []
+    average = Average(model, settings.average)
+    history = _resume(folder, model, average, optimizers, recipe) if resume else []
     about = {"recipe": recipe.model_dump(mode="json", exclude_none=True), "command": command, "labels": parts[0].labels}
     about |= {"shape": parts[0].x.shape[1:], "dtype": str(parts[0].x.dtype)}
     write_text(folder / "recipe.toml", recipe.to_toml())
@@ -102,12 +104,13 @@ def train(
         if epoch >= freeze_at:
             freeze_clip(model)
         batches = _prefetched(_batches(training, settings.batch, distort, settings.seed, epoch))
-        loss, accuracy = _train_epoch(model, optimizers, batches, len(training.y), epoch, recipe, progress)
-        val_loss, val_accuracy = evaluate(model, validation)
+        loss, accuracy = _train_epoch(model, average, optimizers, batches, len(training.y), epoch, recipe, progress)
+        average.model.train()  # so that eval() brings its clip scales up to date
+        val_loss, val_accuracy = evaluate(average.model, validation)
         lr = settings.lr * optim.learning_rate_factor(settings, epoch)
         seconds = time.perf_counter() - started
         history.append(Epoch(epoch + 1, loss, accuracy, val_loss, val_accuracy, lr, seconds))
-        _save(folder, model, optimizers, history, about)
+        _save(folder, model, average, optimizers, history, about)
         _log_events(folder, history[-1])
         progress(history[-1])
     tensors, _ = checkpoint.load(folder / "checkpoint.safetensors")
@@ -118,6 +121,7 @@ def train(
 
 def _train_epoch(
     model: nn.Module,
+    average: Average,
     optimizers: list[torch.optim.Optimizer],
     batches: Iterator[tuple[Tensor, Tensor]],
     n: int,
@@ -139,6 +143,7 @@ def _train_epoch(
                 raise HalfbyteError(f"epoch {epoch + 1}: the loss is not finite, first {where}; try a lower train.lr")
             for optimizer in optimizers:
                 optimizer.step()
+            average.update(model)
             seen += len(y)
             total += loss * len(y)
             correct += (logits.argmax(1) == y).sum()
@@ -218,20 +223,23 @@ def evaluate(model: nn.Module, images: Images) -> tuple[float, float]:
 def _save(
     folder: Path,
     model: nn.Module,
+    average: Average,
     optimizers: list[torch.optim.Optimizer],
     history: list[Epoch],
     about: dict[str, Any],
 ) -> None:
     """The curve, the best epoch so far (of equals, the latest), and the state to resume from."""
     last, best = history[-1], max(history, key=lambda e: (e.validation_accuracy, e.epoch))
-    state = model.state_dict()
     if last is best:
         score = {"epoch": last.epoch, "validation_accuracy": last.validation_accuracy}
-        checkpoint.save(folder / "checkpoint.safetensors", state, about | score)
+        checkpoint.save(folder / "checkpoint.safetensors", average.model.state_dict(), about | score)
+    state = model.state_dict()
+    if average.model is not model:
+        state |= {f"average.{name}": tensor for name, tensor in average.model.state_dict().items()}
     for index, optimizer in enumerate(optimizers):
         state |= checkpoint.flatten(f"optimizer{index}", optimizer.state_dict()["state"])
     epochs = [asdict(epoch) for epoch in history]
-    checkpoint.save(folder / "resume.safetensors", state, about | {"history": epochs})
+    checkpoint.save(folder / "resume.safetensors", state, about | {"history": epochs, "steps": average.steps})
     write_text(folder / "curves.csv", _to_csv(history))
 
 
@@ -256,13 +264,18 @@ def _to_csv(history: list[Epoch]) -> str:
     return text.getvalue()
 
 
-def _resume(folder: Path, model: nn.Module, optimizers: list[torch.optim.Optimizer], recipe: Recipe) -> list[Epoch]:
+def _resume(
+    folder: Path, model: nn.Module, average: Average, optimizers: list[torch.optim.Optimizer], recipe: Recipe
+) -> list[Epoch]:
     """Put model and optimizers back to where a run stopped; its finished epochs."""
     tensors, metadata = checkpoint.load(folder / "resume.safetensors")
     if metadata["recipe"] != recipe.model_dump(mode="json", exclude_none=True):
         raise HalfbyteError(f"{folder}: was begun with another recipe, seed or --set; resume it with the same ones")
-    own = {name: tensor for name, tensor in tensors.items() if not name.startswith("optimizer")}
+    averaged = {name.removeprefix("average."): t for name, t in tensors.items() if name.startswith("average.")}
+    own = {name: t for name, t in tensors.items() if not name.startswith(("optimizer", "average."))}
+    checkpoint.restore(average.model, averaged or own, folder / "resume.safetensors")
     checkpoint.restore(model, own, folder / "resume.safetensors")
+    average.steps = metadata["steps"]
     for index, optimizer in enumerate(optimizers):
         state = optimizer.state_dict()
         state["state"] = checkpoint.unflatten_state(tensors, f"optimizer{index}")

@@ -211,6 +211,7 @@ class TrainSection(_Section):
     milestones  epochs; halfway if none are given
     warmup      epochs over which the learning rate rises
     freeze      fraction of the epochs after which clip scales stay as they are
+    average     decay, for a step, of an exponential average of the weights, which is then what is kept; 0: none
     threads     that a batch is shared among, one if not given; each has batch statistics of its own share
     """
 
@@ -226,6 +227,7 @@ class TrainSection(_Section):
     warmup: Annotated[float, Field(ge=0)] = 1.0
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     freeze: Fraction = 0.8
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
     threads: Annotated[int, Field(ge=1, le=256)] | None = None
 
 
