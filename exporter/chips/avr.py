@@ -92,6 +92,7 @@ _FORMS: tuple[tuple[int, int, Callable[[int], tuple[int, ...]]], ...] = (
     (0xFC08, 0xFC00, _none),  # sbrc, sbrs
 )
 _SKIPS = ((0xFC00, 0x1000), (0xFD00, 0x9900), (0xFC08, 0xFC00))  # cpse; sbic, sbis; sbrc, sbrs
+SBC_ZERO = 0x0801  # sbc from any register r1, which compilers hold at 0
 _ENDS = ((0xFFFF, 0x9508), (0xFFFF, 0x9518), (0xFFFF, 0x9409), (0xFE0E, 0x940C), (0xF000, 0xC000))  # ret ... rjmp
 
 
@@ -159,6 +160,8 @@ def _follow(word: int, known: dict[int, int]) -> None:
     elif word & 0xE000 == 0x4000 and word & 0xF000 in {0x4000, 0x5000}:  # sbci, subi
         count = gather(word, (0, 4, 0), (8, 4, 4))
         _add(known, written[0] & ~1, -count << 8 * (written[0] & 1))
+    elif word & 0xFE0F == SBC_ZERO:  # the borrow, where a frame takes 128 ... 255 bytes
+        return
     else:
         for register in written:
             known.pop(register & ~1, None)

@@ -8,12 +8,13 @@ and weights in an order of its own.
 
 from __future__ import annotations
 
+from exporter.variants.avr import AVR
 from exporter.variants.base import Variant
 from exporter.variants.mul import MUL
 from exporter.variants.nomul import NOMUL
 from training.errors import HalfbyteError
 
-VARIANTS: dict[str, Variant] = {variant.name: variant for variant in (MUL, NOMUL)}
+VARIANTS: dict[str, Variant] = {variant.name: variant for variant in (AVR, MUL, NOMUL)}
 PORTABLE = "portable"  # any C99; what is in firmware/src, and no entry above
 
 

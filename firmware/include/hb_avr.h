@@ -1,0 +1,37 @@
+// Kernels for 8-bit AVR with a hardware multiplier, SPEC 4.5.
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef HB_AVR_H
+#define HB_AVR_H
+
+#include "hb.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// As hb_linear_<format>, of weights in columns: w is what pack_blocks made.
+void hb_linear_binary_avr(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
+                          size_t n_in, size_t n_out);
+void hb_linear_ternary_avr(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
+                           size_t n_in, size_t n_out);
+void hb_linear_sym2_avr(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
+                        size_t n_in, size_t n_out);
+void hb_linear_sym4_avr(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
+                        size_t n_in, size_t n_out);
+void hb_linear_int4_avr(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
+                        size_t n_in, size_t n_out);
+void hb_linear_shift4_avr(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
+                          size_t n_in, size_t n_out);
+void hb_linear_nf4_avr(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
+                       size_t n_in, size_t n_out);
+void hb_linear_sym5_avr(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
+                        size_t n_in, size_t n_out);
+void hb_linear_int8_avr(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
+                        size_t n_in, size_t n_out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
