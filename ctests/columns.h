@@ -20,4 +20,12 @@ size_t columns_room(const struct codes *c);
 // Codes of 1, 2 or 4 bits in columns, SPEC 4.3. Their bytes, a multiple of 4.
 size_t columns_pack(uint8_t *w, const struct codes *c, unsigned bits);
 
+// Blocks of outputs in columns of bytes, and the rows left over, SPEC 4.5.
+// Their bytes.
+size_t blocks_pack_8(uint8_t *w, const struct codes *c, unsigned bits);
+size_t blocks_pack_4(uint8_t *w, const struct codes *c, unsigned bits);
+size_t blocks_pack_halves(uint8_t *w, const struct codes *c, unsigned bits);
+size_t blocks_pack_trits(uint8_t *w, const struct codes *c, unsigned bits);
+size_t blocks_pack_bytes(uint8_t *w, const struct codes *c, unsigned bits);
+
 #endif

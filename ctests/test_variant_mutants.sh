@@ -126,5 +126,46 @@ nomul_planes 's/last ? i \/ 2 : i\]/i]/'
 nomul_planes 's/last ? i : odd/odd/'
 nomul_planes 's/, o & 1, /, 0, /'
 
+# avr: linear layers in blocks. What all formats share is broken in two.
+blocks='hb_linear_binary_avr hb_linear_sym4_avr'
+nibbles='hb_linear_sym4_avr hb_linear_int4_avr hb_linear_sym5_avr'
+avr_blocks() {
+    mutant avr/hb_linear_avr.h "$1" $blocks
+}
+mutant avr/hb_nibbles_avr.h 's/LIMIT = 4369/LIMIT = 4500/' $nibbles
+avr_blocks 's/left == 0 ||/left == 99 ||/'
+avr_blocks 's/&& left > 0; left--/; left--/; s/farthest + 1/farthest + 2/'
+mutant avr/hb_linear_avr.h 's/UINT8_MAX \/ BYTES/UINT8_MAX \/ BYTES + 1/' \
+    hb_linear_sym4_avr
+avr_blocks 's/(farthest \* BYTES)/(farthest * BYTES - BYTES)/'
+avr_blocks 's/apart -= (size_t)farthest + 1/apart -= farthest/'
+avr_blocks 's/((uint8_t)apart - 1)/(uint8_t)apart/'
+avr_blocks 's/  last = in;/;/'
+avr_blocks 's/list->others = v/(void)0/'
+avr_blocks 's/in--;/;/'
+avr_blocks 's/sum = (uint16_t)(sum - (uint8_t)v);/;/'
+avr_blocks 's/begin == 0/1/'
+avr_blocks 's/begin == 0/0/'
+avr_blocks 's/STEP \*/(STEP + 1) */'
+avr_blocks 's/- offset/+ offset/'
+avr_blocks 's/w += stride/w += stride + 1/'
+avr_blocks 's/w + begin \* BYTES/w/'
+avr_blocks 's/w + list.next \* BYTES/w/'
+avr_blocks 's/hb_negate(y, n);/;/'
+avr_blocks 's/rows += stride/rows += 2 * stride/'
+avr_blocks 's/n_out - n >= BLOCK/n_out - n + 1 >= BLOCK/'
+mutant avr/hb_list_avr.h 's/in < end && /in + 1 < end \&\& /' $blocks
+mutant avr/hb_linear_shift4_avr.c 's/define FULL 7/define FULL 15/' \
+    hb_linear_shift4_avr
+mutant avr/hb_factors_avr.h 's/4 \* (k % 2)/4 * (1 - k % 2)/' \
+    hb_linear_shift4_avr hb_linear_nf4_avr
+mutant avr/hb_nibbles_avr.h 's/4 \* (k % 2)/4 * (1 - k % 2)/' $nibbles
+mutant avr/hb_pairs_avr.h 's/w\[k \/ 4\]/w[0]/' hb_linear_sym2_avr
+mutant avr/hb_bits_avr.h 's/\*w >> k/*w >> (7 - k)/' \
+    hb_linear_binary_avr hb_linear_sym5_avr
+mutant avr/hb_trits_avr.h 's/k % 5 == 0/k == 0/' hb_linear_ternary_avr
+mutant avr/hb_bytes_avr.h 's/w\[k\]/(int8_t)w[k]/' hb_linear_int8_avr
+mutant avr/hb_linear_sym5_avr.c 's/<< 4)/<< 3)/' hb_linear_sym5_avr
+
 echo "$count mutants, $failures failures"
 [ "$failures" -eq 0 ]

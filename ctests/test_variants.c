@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "columns.h"
+#include "hb_avr.h"
 #include "hb_mul.h"
 #include "hb_nomul.h"
 #include "naive.h"
@@ -22,6 +23,23 @@ struct variant {
     pack_fn *pack;
 };
 
+// The kernels of avr read bytes.
+#define OF_BYTES(format)                                                       \
+    static void format##_avr(int32_t *y, const int8_t *x, const uint32_t *w,   \
+                             size_t n_in, size_t n_out)                        \
+    {                                                                          \
+        hb_linear_##format##_avr(y, x, (const uint8_t *)w, n_in, n_out);       \
+    }
+OF_BYTES(binary)
+OF_BYTES(ternary)
+OF_BYTES(sym2)
+OF_BYTES(sym4)
+OF_BYTES(int4)
+OF_BYTES(shift4)
+OF_BYTES(nf4)
+OF_BYTES(sym5)
+OF_BYTES(int8)
+
 static const struct variant variants[] = {
     {"hb_linear_binary_mul", "binary", hb_linear_binary_mul, columns_pack},
     {"hb_linear_sym2_mul", "sym2", hb_linear_sym2_mul, columns_pack},
@@ -29,6 +47,15 @@ static const struct variant variants[] = {
     {"hb_linear_int4_mul", "int4", hb_linear_int4_mul, columns_pack},
     {"hb_linear_sym4_nomul", "sym4", hb_linear_sym4_nomul, columns_pack},
     {"hb_linear_int4_nomul", "int4", hb_linear_int4_nomul, columns_pack},
+    {"hb_linear_binary_avr", "binary", binary_avr, blocks_pack_8},
+    {"hb_linear_sym2_avr", "sym2", sym2_avr, blocks_pack_8},
+    {"hb_linear_sym4_avr", "sym4", sym4_avr, blocks_pack_8},
+    {"hb_linear_int4_avr", "int4", int4_avr, blocks_pack_8},
+    {"hb_linear_shift4_avr", "shift4", shift4_avr, blocks_pack_4},
+    {"hb_linear_nf4_avr", "nf4", nf4_avr, blocks_pack_4},
+    {"hb_linear_sym5_avr", "sym5", sym5_avr, blocks_pack_halves},
+    {"hb_linear_ternary_avr", "ternary", ternary_avr, blocks_pack_trits},
+    {"hb_linear_int8_avr", "int8", int8_avr, blocks_pack_bytes},
 };
 
 enum { MAX_IN = 700, MAX_OUT = 80 };
@@ -91,6 +118,17 @@ static void of_density(const struct variant *v, int percent, int lo)
     equals_the_naive_sums(v, "drawn");
 }
 
+// All inputs but the last and one more are 0: the longest gaps.
+static void far_apart(const struct variant *v)
+{
+    memset(p.x, 0, p.n_in);
+    if (p.n_in > 0) {
+        p.x[p.n_in / 4] = (int8_t)random_in(-127, 127);
+        p.x[p.n_in - 1] = (int8_t)random_in(-127, 127);
+    }
+    equals_the_naive_sums(v, "far apart");
+}
+
 // Every input and code at an end of its range: what lies packed in a word is as
 // near to its bounds as it comes. The first `negative` inputs are -127.
 static void at_the_bound(const struct variant *v, uint8_t even, uint8_t odd,
@@ -113,6 +151,7 @@ static void of_size(const struct variant *v, size_t n_in, size_t n_out)
     of_density(v, 10, -127);
     of_density(v, 50, 0);
     of_density(v, 100, -127);
+    far_apart(v);
     uint8_t first = 0; // the codes of the lowest and the highest level
     uint8_t last = 0;
     for (int c = 0; c < p.f->n_codes; c++) {

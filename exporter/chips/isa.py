@@ -66,6 +66,7 @@ ISAS = {
         avr.falls_through,
         "link_avr.ld.j2",
         code_in_ram=False,
+        variants=("avr",),
     ),
     # Checked by others: the emulator validates a module, a process can execute what its processor has.
     "wasm32": Isa(

@@ -60,15 +60,15 @@ static HB_OWN_FRAME void hb_gather(struct hb_list *list, const int8_t *x,
     list->sum = sum;
 }
 
-// Adds to the sums of all blocks what the list's inputs contribute; makes the
-// sums, if `first`. A block's columns take `stride` bytes.
+// Adds to n sums, a multiple of BLOCK, what the list's inputs contribute; makes
+// the sums, if `first`. A block's columns take `stride` bytes.
 static HB_OWN_FRAME void hb_blocks(int32_t *y, const struct hb_list *list,
                                    const HB_ROM uint8_t *w, size_t stride,
-                                   size_t n_blocks, uint8_t first)
+                                   size_t n, uint8_t first)
 {
     hb_sum sums[BLOCK];
     const int32_t offset = (int32_t)((uint32_t)OFFSET * list->sum);
-    for (; n_blocks > 0; n_blocks--, w += stride) {
+    for (; n > 0; n -= BLOCK, w += stride) {
         hb_block(sums, list->entry, list->n, w);
         const hb_sum *sum = sums;
         for (uint8_t k = BLOCK; k > 0; k--) {
@@ -91,16 +91,20 @@ static void hb_negate(int32_t *y, size_t n)
 void HB_LINEAR(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
                size_t n_in, size_t n_out)
 {
-    const size_t n_blocks = n_out / BLOCK;
-    const size_t n = n_blocks * BLOCK;
     const size_t stride = n_in * BYTES;
+    const HB_ROM uint8_t *rows =
+        w; // behind n outputs, all blocks that there are
+    size_t n = 0;
+    for (; n_out - n >= BLOCK; n += BLOCK) {
+        rows += stride;
+    }
     struct hb_list list;
     list.others = 0;
     list.next = 0;
     do {
         const size_t begin = list.next;
         hb_gather(&list, x, n_in, 0);
-        hb_blocks(y, &list, w + begin * BYTES, stride, n_blocks, begin == 0);
+        hb_blocks(y, &list, w + begin * BYTES, stride, n, begin == 0);
     } while (list.next < n_in);
     if (list.others < 0) {
         hb_negate(y, n);
@@ -108,11 +112,11 @@ void HB_LINEAR(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
         do {
             const HB_ROM uint8_t *column = w + list.next * BYTES;
             hb_gather(&list, x, n_in, 1);
-            hb_blocks(y, &list, column, stride, n_blocks, 0);
+            hb_blocks(y, &list, column, stride, n, 0);
         } while (list.next < n_in);
         hb_negate(y, n);
     }
     if (n < n_out) {
-        HB_ROWS(y + n, x, w + n_blocks * stride, n_in, n_out - n);
+        HB_ROWS(y + n, x, rows, n_in, n_out - n);
     }
 }

@@ -80,8 +80,9 @@ static inline const int8_t *hb_skip_zeros(const int8_t *in, const int8_t *end,
 #define HB_FAR "brcs 3f\n\trjmp 1b\n3:\n\t" // or of more
 
 #define HB_RUN_LIST(to, e, n, w, clear, column, again, store)                  \
-    register uint16_t to_ __asm__("r22") = (uint16_t)(to);                     \
-    register uint8_t n_ __asm__("r24") = (n);                                  \
+    register uint8_t low __asm__("r22") = (uint8_t)(uintptr_t)(to);            \
+    register uint8_t high __asm__("r23") = (uint8_t)((uintptr_t)(to) >> 8);    \
+    register uint8_t left __asm__("r24") = (n);                                \
     __asm__ volatile("push r22\n\t"                                            \
                      "push r23\n\t"                                            \
                      "clr r25\n\t" clear "rjmp 2f\n"                           \
@@ -92,7 +93,7 @@ static inline const int8_t *hb_skip_zeros(const int8_t *in, const int8_t *end,
                      "adc r31, r25\n\t" column "2:\n\t"                        \
                      "subi r24, 1\n\t" again "pop r27\n\t"                     \
                      "pop r26\n\t" store "clr r1\n\t"                          \
-                     : "+x"(e), "+z"(w), "+r"(n_), "+r"(to_)                   \
+                     : "+x"(e), "+z"(w), "+r"(left), "+r"(low), "+r"(high)     \
                      :                                                         \
                      : "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10",  \
                        "r11", "r12", "r13", "r14", "r15", "r16", "r17", "r18", \
