@@ -34,6 +34,7 @@ CHIPS = ("ch32v003", "ch32v002", "esp32c3", "stm32g030", "stm32f411", "atmega328
 DENSITIES = (1.0, 0.5, 0.25)  # of activations that are not 0
 AT = 0.5  # the density of what is recorded for `auto` to choose by
 WIDTH = 64  # inputs and outputs of a layer; channels of a convolution are an eighth
+FEWER = 3  # formats, where those of one image have to be few
 PLAIN = Options(samples=0)
 LAYERS: dict[str, dict[str, Any]] = {
     "linear": {"linear": WIDTH},
@@ -69,8 +70,15 @@ def network(layer: str, formats: Sequence[str]) -> Recipe:
 
 
 def count(chip: Chip, layer: str, variant: str, density: float) -> list[Kernel]:
-    """The rows of all formats, from one image."""
-    recipe = network(layer, tuple(FORMATS))
+    """The rows of all formats, from one image, or from several where the emulated core has no room for all kernels."""
+    step = FEWER if ISAS[chip.isa].family == "avr" else len(FORMATS)
+    names = tuple(FORMATS)
+    parts = [names[at : at + step] for at in range(0, len(names), step)]
+    return [row for part in parts for row in _count(chip, layer, variant, density, part)]
+
+
+def _count(chip: Chip, layer: str, variant: str, density: float, names: Sequence[str]) -> list[Kernel]:
+    recipe = network(layer, names)
     train = data.load_train(recipe.data)
     generator = torch.Generator().manual_seed(1)
     model = untrained.set_density(untrained.draw(untrained.build(recipe, train), generator), density, generator)
@@ -84,7 +92,7 @@ def count(chip: Chip, layer: str, variant: str, density: float) -> list[Kernel]:
     counted = {found.name: found for found in report.layers}
     rows = []
     nodes = [node for node in image.graph.nodes if node.op.format_name() != "-"][1:-1]
-    for node, name in zip(nodes, FORMATS, strict=True):
+    for node, name in zip(nodes, names, strict=True):
         instructions = counted[node.name].instructions or 0
         size = function_bytes(image.elf.raw, node.kernel())
         weights = products.by_layer(image.graph)[node.name]

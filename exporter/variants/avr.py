@@ -48,7 +48,7 @@ def _unpack_above_zero(columns: Bytes, _bits: int, _size: int) -> Bytes:
 
 def _pack_halves(codes: Bytes, bits: int) -> Bytes:
     """The lower 4 bits of all codes, then what is above."""
-    return np.hstack([BITS.pack(codes & 15, NIBBLE), BITS.pack(codes >> ABOVE, bits - NIBBLE)])
+    return np.hstack([BITS.pack(codes & np.uint8(15), NIBBLE), BITS.pack(codes >> ABOVE, bits - NIBBLE)])
 
 
 def _unpack_halves(columns: Bytes, bits: int, size: int) -> Bytes:
