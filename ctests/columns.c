@@ -4,6 +4,8 @@
 
 #include "columns.h"
 
+#include "naive.h"
+
 #include <string.h>
 
 size_t columns_room(const struct codes *c)
@@ -140,4 +142,38 @@ size_t blocks_pack_trits(uint8_t *w, const struct codes *c, unsigned bits)
         }
     }
     return at;
+}
+
+// Five ternary codes from output o on.
+static uint8_t five_trits(const struct codes *c, size_t o, size_t i)
+{
+    unsigned v = 0;
+    for (size_t k = 5; k-- > 0;) {
+        v = 3 * v + c->code[(o + k) * c->n_in + i];
+    }
+    return (uint8_t)v;
+}
+
+size_t columns_pack_trits(uint8_t *w, const struct codes *c, unsigned bits)
+{
+    const uint8_t *begin = w;
+    size_t o = 0;
+    (void)bits;
+    memset(w, 0, columns_room(c));
+    for (; c->n_out - o >= 10; o += 10) {
+        for (size_t i = 0; i < c->n_in; i++) {
+            *w++ = five_trits(c, o, i);
+            *w++ = five_trits(c, o + 5, i);
+        }
+    }
+    for (; c->n_out - o >= 5; o += 5) {
+        for (size_t i = 0; i < c->n_in; i++) {
+            *w++ = five_trits(c, o, i);
+        }
+    }
+    for (; o < c->n_out; o++) {
+        naive_pack(w, &formats[1], c->code + o * c->n_in, c->n_in, true);
+        w += (c->n_in + 4) / 5;
+    }
+    return ((size_t)(w - begin) + 3) / 4 * 4;
 }

@@ -28,4 +28,7 @@ size_t blocks_pack_halves(uint8_t *w, const struct codes *c, unsigned bits);
 size_t blocks_pack_trits(uint8_t *w, const struct codes *c, unsigned bits);
 size_t blocks_pack_bytes(uint8_t *w, const struct codes *c, unsigned bits);
 
+// Ternary codes in columns, SPEC 4.4. `bits` does not matter.
+size_t columns_pack_trits(uint8_t *w, const struct codes *c, unsigned bits);
+
 #endif

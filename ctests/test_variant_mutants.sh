@@ -71,11 +71,10 @@ mul_columns() {
 mul_columns 's/? 34 : 48/? 36 : 520/; s/\[HB_CODE .*\]/[1]/'
 mul_columns 's/bias = list->negative/bias = 0/'
 mul_columns 's/HB_CODE \* list->negative/HB_CODE/'
-mul_columns 's/\*y = r.first ? v : \*y + v/*y = v/'
-mul_columns 's/\*y = r.first ? v : \*y + v/*y += v/'
-mul_columns 's/STEP \* (int32_t)sum/(STEP + 1) * (int32_t)sum/'
+mul_columns 's/STEP \* (int32_t)(sums >/(STEP + 1) * (int32_t)(sums >/'
+mul_columns 's/STEP \* s,/(STEP + 1) * s,/'
 mul_columns 's/-OFFSET \*/-(OFFSET - 1) */'
-mul_columns 's/HB_HALF, sums/1, sums/'
+mul_columns 's/y + HB_HALF/y + 1/'
 mul_columns 's/s0 - s1 \*/s0 - s2 */'
 mul_columns 's/column += n_in)/column += n_in + 1)/'
 mul_columns 's/block += n_in)/block += n_in + 1)/'
@@ -92,9 +91,58 @@ for edit in 's/(s.s1 - bias)/s.s1/' 's/sums & 0xffff/sums \& 0x7fff/' \
     's/sums >> 16/(sums >> 16 \& 0x7fff)/'; do
     mutant mul/hb_columns_mul.h "$edit" hb_linear_sym4_mul hb_linear_int4_mul
 done
-mutant mul/hb_list_mul.h 's/4 \* ((uint32_t)i - 1)/4 * (uint32_t)i/' $columns
-mutant mul/hb_list_mul.h 's/-= (uint32_t)v/+= (uint32_t)v/' $columns
-mutant mul/hb_list_mul.h 's/\*next = i;/*next = i + 1;/' $columns
+
+# mul: looked up levels.
+levels='hb_linear_shift4_mul hb_linear_nf4_mul'
+for kernel in $levels; do
+    mutant mul/$kernel.c 's/, -67,/, -66,/; s/, -2,/, 2,/' $kernel
+done
+mul_levels() {
+    mutant mul/hb_levels_mul.h "$1" $levels
+}
+mul_levels 's/y + o + k, column + k \/ 2/y + o + k, column + k/'
+mul_levels 's/column += 4 \* n_in/column += 4 * n_in + 4/'
+mul_levels 's/column += n_in)/column += n_in + 1)/'
+mul_levels 's/hb_levels\[c >> 4\]/hb_levels[c >> 3 \& 15]/'
+mul_levels 's/w\[e->at \/ 8\]/w[e->at \/ 4]/'
+mul_levels 's/e->at & 4/e->at \& 8/'
+mul_levels 's/n_out - o >= 2/n_out - o >= 3/'
+for k in 0 1 2 3; do
+    mutant mul/hb_lookups_mul.h "s/s->s$k += level/s->s$k -= level/" $levels
+done
+
+# mul: trits.
+mul_trits() {
+    mutant mul/hb_linear_ternary_mul.c "$1" hb_linear_ternary_mul
+}
+mul_trits 's/HB_ENTRIES = 48/HB_ENTRIES = 262/; s/\[2 \* INT32_C.*\]/[1]/'
+mul_trits 's/list->negative \* UINT32_C(0x00020002)/0/'
+mul_trits 's/rest -= 2/rest -= 1/'
+mul_trits 's/y + 5,/y + 4,/'
+mul_trits 's/- 3 \* next/- 2 * next/'
+mul_trits 's/s1 - 3 \* s2/s1 - 3 * s3/'
+mul_trits 's/column += 2 \* n_in/column += n_in/'
+mul_trits 's/column += n_in)/column += n_in + 1)/'
+mul_trits 's/left = 5/left = 4/'
+mul_trits 's/-list.sum/list.sum/'
+mutant mul/hb_trits_mul.h 's/171 >> 9/170 >> 9/' hb_linear_ternary_mul
+mutant mul/hb_trits_mul.h 's/HB_THIRD(q) & HB_MASK/HB_THIRD(q)/' \
+    hb_linear_ternary_mul
+for k in 0 1 2 3 4; do
+    mutant mul/hb_trits_mul.h "s/s->s$k += q/s->s$k -= q/" hb_linear_ternary_mul
+done
+
+# mul: what they share.
+all="$columns $levels hb_linear_ternary_mul"
+mul_list() {
+    mutant mul/hb_list_mul.h "$1" $all
+}
+mul_list 's/bytes \* ((uint32_t)i - 1)/bytes * (uint32_t)i/'
+mul_list 's/\*next = i;/*next = i + 1;/'
+mul_list 's/r.first ? sum + r.rest : \*y + (sum + r.rest)/sum + r.rest/'
+for edit in 's/-= (uint32_t)v/+= (uint32_t)v/' 's/sum + r.rest : /sum : /'; do
+    mutant mul/hb_list_mul.h "$edit" $columns hb_linear_ternary_mul
+done
 
 # nomul: lists of digits, lanes of 8 and 16 bits.
 planes='hb_linear_sym4_nomul hb_linear_int4_nomul'

@@ -15,8 +15,8 @@ from exporter.chips.emulate import emulate
 from exporter.chips.image import Options
 from exporter.export import export
 from exporter.pack import row_bytes
-from exporter.variants.columns import pack_columns, unpack_columns
-from exporter.variants.mul import FORMATS
+from exporter.variants.columns import pack_columns, pack_trits, unpack_columns, unpack_trits
+from exporter.variants.mul import PACKERS
 from exporter.verify import random_samples
 from training.formats import get_format
 from training.layers import BitLinear, Input
@@ -35,16 +35,24 @@ def test_columns_lose_no_code_and_take_no_byte_more_than_rows(bits, shape):
     assert words.nbytes <= -(-rows // 4) * 4
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_trits_in_columns_lose_no_code_and_take_no_byte_more_than_rows(shape):
+    codes = np.random.default_rng(3).integers(0, 3, shape, np.uint8)
+    words = pack_trits(codes)
+    assert np.array_equal(unpack_trits(words, *shape), codes)
+    assert words.nbytes < shape[0] * -(-shape[1] // 5) + 4
+
+
 @pytest.fixture(scope="module")
 def every_format(tmp_path_factory):
     """Layers of every format: blocks, bytes and rows of outputs; more inputs that are not 0 than a list holds."""
     layers = OrderedDict(input=Input((9, 16), shift=1), flatten=nn.Flatten())
     width = 144
-    for index, name in enumerate(FORMATS):
-        out = 47 + index
+    for index, name in enumerate(PACKERS):
+        out = 47 if name == "binary" else 20 + index
         layers[name] = BitLinear(width, out, format=name, requant="maxshift", signed=index % 2 == 1)
         width = out
-    layers["last"] = BitLinear(width, 11, format=FORMATS[0], requant=None)
+    layers["last"] = BitLinear(width, 11, format="sym4", requant=None)
     folder = tmp_path_factory.mktemp("mul")
     return export(nn.Sequential(layers).eval(), "every", out=folder, variants=("mul",))
 
@@ -56,7 +64,7 @@ def samples(every_format):
 
 def test_every_format_has_a_kernel_and_no_more_bytes(every_format):
     linear = [node for node in every_format.graph.nodes if node.op.kind == "linear"]
-    assert {node.op.format for node in linear} == set(FORMATS)
+    assert {node.op.format for node in linear} == set(PACKERS)
     for node in linear:
         assert node.kernel() == f"hb_linear_{node.op.format}_mul"
         n_out, n_in = node.op.w.shape
@@ -82,5 +90,5 @@ def test_every_layer_is_bit_exact_on_chips(every_format, samples, name, compiler
     assert report.first is None
     assert report.mismatches == 0
     assert report.stack <= report.stack_bound
-    assert {f"hb_linear_{name}_mul" for name in FORMATS} <= set(report.functions)
+    assert {f"hb_linear_{name}_mul" for name in PACKERS} <= set(report.functions)
     assert not [function for function in report.functions if "div" in function or "mem" in function]

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from exporter.pack import LAYOUTS
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 WORD = 32
+TRITS = 5  # in a byte: 3^5 = 243 <= 256
 
 
 def pack_columns(
@@ -32,18 +35,19 @@ def pack_columns(
             parts.append(word.astype(f"<u{width * bits // 8}").view(np.uint8))
             at += width
     stream = (codes[at:, :, None] >> np.arange(bits, dtype=np.uint8)) & 1
-    parts.append(np.packbits(stream.reshape(n_out - at, n_in * bits), axis=1, bitorder="little").ravel())
-    found = np.concatenate(parts)
-    return np.pad(found, (0, -len(found) % 4)).view("<u4").astype(np.uint32)
+    parts.append(np.packbits(stream.reshape(n_out - at, n_in * bits), axis=1, bitorder="little"))
+    return _words(parts)
 
 
-def unpack_columns(words: npt.NDArray[np.uint32], bits: int, n_out: int, n_in: int) -> npt.NDArray[np.uint8]:
+def unpack_columns(
+    words: npt.NDArray[np.uint32], bits: int, n_out: int, n_in: int, blocks: tuple[int, ...] = (WORD, 8)
+) -> npt.NDArray[np.uint8]:
     """(n_out, n_in) codes; the inverse of `pack_columns`."""
     stream = np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little")
     codes = np.empty((n_out, n_in), np.uint8)
     weights = 1 << np.arange(bits, dtype=np.uint8)
     at = bit = 0
-    for width in (WORD // bits, 8 // bits):
+    for width in (block // bits for block in blocks):
         while n_out - at >= width:
             block = stream[bit : bit + n_in * width * bits].reshape(n_in, width, bits)
             codes[at : at + width] = (block * weights).sum(axis=2, dtype=np.uint8).T
@@ -52,3 +56,41 @@ def unpack_columns(words: npt.NDArray[np.uint32], bits: int, n_out: int, n_in: i
         codes[row] = (stream[bit : bit + n_in * bits].reshape(n_in, bits) * weights).sum(axis=1, dtype=np.uint8)
         bit += -(-n_in * bits // 8) * 8
     return codes
+
+
+def pack_trits(codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+    """(n_out, n_in) ternary codes -> words.
+
+    10 outputs are a block: two bytes for each input, the first one of outputs 0 ... 4, the second of 5 ... 9; code k of
+    the five counts 3^k. 5 outputs left over are a column of such bytes, the others are rows (SPEC 4.2).
+    """
+    n_out, n_in = codes.shape
+    whole = n_out - n_out % TRITS
+    groups = codes[:whole].reshape(-1, TRITS, n_in)
+    value = (groups * 3 ** np.arange(TRITS, dtype=np.uint8)[:, None]).sum(axis=1, dtype=np.uint8)  # (groups, n_in)
+    pairs = len(value) // 2 * 2
+    blocks = value[:pairs].reshape(-1, 2, n_in).transpose(0, 2, 1)
+    rows = [LAYOUTS["ternary"].pack(codes[whole:], 0)] if whole < n_out else []
+    return _words([blocks, value[pairs:], *rows])
+
+
+def unpack_trits(words: npt.NDArray[np.uint32], n_out: int, n_in: int) -> npt.NDArray[np.uint8]:
+    """(n_out, n_in) codes; the inverse of `pack_trits`."""
+    stream = words.astype("<u4").view(np.uint8)
+    whole = n_out // TRITS
+    pairs = whole // 2 * 2
+    blocks = stream[: pairs * n_in].reshape(-1, n_in, 2).transpose(0, 2, 1).reshape(pairs, n_in)
+    value = np.concatenate([blocks, stream[pairs * n_in : whole * n_in].reshape(-1, n_in)])
+    codes = value[:, None, :] // 3 ** np.arange(TRITS, dtype=np.uint8)[:, None] % 3
+    codes = codes.reshape(-1, n_in)
+    left = n_out - len(codes)
+    if left == 0:
+        return codes
+    rows = stream[whole * n_in :][: left * -(-n_in // TRITS)].reshape(left, -1)
+    return np.concatenate([codes, LAYOUTS["ternary"].unpack(rows, 0, n_in)])
+
+
+def _words(parts: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint32]:
+    """The parts one after the other, filled up with 0 to whole words."""
+    found = np.concatenate([part.ravel() for part in parts])
+    return np.pad(found, (0, -len(found) % 4)).view("<u4").astype(np.uint32)

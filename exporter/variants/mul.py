@@ -3,19 +3,41 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from exporter.ops import Linear, Op, Table
 from exporter.variants.base import Variant
-from exporter.variants.columns import pack_columns
+from exporter.variants.columns import pack_columns, pack_trits
 from training.formats import get_format
 
-FORMATS = ("binary", "sym2", "sym4", "int4")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import numpy.typing as npt
+
+
+def _columns(bits: int) -> Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint32]]:
+    return lambda codes: pack_columns(codes, bits)
+
+
+# Format -> its layout.
+PACKERS = {
+    "binary": _columns(1),
+    "sym2": _columns(2),
+    "sym4": _columns(4),
+    "int4": _columns(4),
+    "shift4": _columns(4),
+    "nf4": _columns(4),
+    "ternary": pack_trits,
+}
 
 
 def _weights(op: Op) -> Table | None:
-    if not isinstance(op, Linear) or op.format not in FORMATS:
+    if not isinstance(op, Linear) or op.format not in PACKERS:
         return None
-    fmt = get_format(op.format)
-    return Table("w", "uint32_t", pack_columns(fmt.code_of_level(op.w), int(fmt.bits)), op.w.size)
+    pack = PACKERS[op.format]
+    return Table("w", "uint32_t", pack(get_format(op.format).code_of_level(op.w)), op.w.size)
 
 
 MUL = Variant("mul", _weights)

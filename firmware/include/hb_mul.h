@@ -19,6 +19,15 @@ void hb_linear_sym4_mul(int32_t *y, const int8_t *x, const uint32_t *w,
                         size_t n_in, size_t n_out);
 void hb_linear_int4_mul(int32_t *y, const int8_t *x, const uint32_t *w,
                         size_t n_in, size_t n_out);
+void hb_linear_shift4_mul(int32_t *y, const int8_t *x, const uint32_t *w,
+                          size_t n_in, size_t n_out);
+void hb_linear_nf4_mul(int32_t *y, const int8_t *x, const uint32_t *w,
+                       size_t n_in, size_t n_out);
+
+// The same of trits, 5 outputs of an input in a byte: w is what pack_trits
+// made.
+void hb_linear_ternary_mul(int32_t *y, const int8_t *x, const uint32_t *w,
+                           size_t n_in, size_t n_out);
 
 #ifdef __cplusplus
 }

@@ -22,22 +22,10 @@ enum {
 typedef char hb_a_half_holds_the_sums
     [HB_CODE * INT32_C(127) * HB_ENTRIES < INT32_C(65536) ? 1 : -1];
 
-// What the codes' products become: y = STEP * sum + rest, or y += that.
-struct hb_result {
-    int32_t rest;
-    int first; // whether y has no value yet
-};
-
-static inline void hb_put(int32_t *y, uint32_t sum, struct hb_result r)
-{
-    const int32_t v = STEP * (int32_t)sum + r.rest;
-    *y = r.first ? v : *y + v;
-}
-
 static inline void hb_put_halves(int32_t *y, uint32_t sums, struct hb_result r)
 {
-    hb_put(y, sums & 0xffff, r);
-    hb_put(y + HB_HALF, sums >> 16, r);
+    hb_put(y, STEP * (int32_t)(sums & 0xffff), r);
+    hb_put(y + HB_HALF, STEP * (int32_t)(sums >> 16), r);
 }
 
 // 4 outputs of either half of the words, which begin at bit `shift` of it.
@@ -79,11 +67,11 @@ static void hb_bytes(int32_t *y, const uint8_t *w, const struct hb_entry *e,
         s2 += (c >> 2 * BITS) * e->x;
         s3 += (c >> 3 * BITS) * e->x;
     }
-    hb_put(y, (uint32_t)(s0 - s1 * (1 << BITS)), r);
-    hb_put(y + 1, (uint32_t)(s1 - s2 * (1 << BITS)), r);
+    hb_put(y, STEP * (s0 - s1 * (1 << BITS)), r);
+    hb_put(y + 1, STEP * (s1 - s2 * (1 << BITS)), r);
     if (BITS < 4) {
-        hb_put(y + 2, (uint32_t)(s2 - s3 * (1 << BITS)), r);
-        hb_put(y + 3, (uint32_t)s3, r);
+        hb_put(y + 2, STEP * (s2 - s3 * (1 << BITS)), r);
+        hb_put(y + 3, STEP * s3, r);
     }
 }
 
@@ -96,7 +84,7 @@ static void hb_row_of(int32_t *y, const uint8_t *w, const struct hb_entry *e,
         const uint32_t bit = e->at / 4 * BITS;
         s += (w[bit / 8] >> (bit % 8) & HB_CODE) * e->x;
     }
-    hb_put(y, (uint32_t)s, r);
+    hb_put(y, STEP * s, r);
 }
 
 void HB_LINEAR(int32_t *y, const int8_t *x, const uint32_t *w, size_t n_in,
@@ -107,7 +95,7 @@ void HB_LINEAR(int32_t *y, const int8_t *x, const uint32_t *w, size_t n_in,
     struct hb_result r = {0, 1};
     do {
         const struct hb_list list =
-            hb_list(entries, HB_ENTRIES, x, n_in, &next);
+            hb_list(entries, HB_ENTRIES, 4, x, n_in, &next);
         r.rest = -OFFSET * list.sum;
         size_t o = 0;
         const uint32_t *block = w;
