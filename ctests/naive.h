@@ -5,6 +5,7 @@
 #define NAIVE_H
 
 #include "hb.h"
+#include "hb_plane.h"
 
 #include <stdbool.h>
 
@@ -12,11 +13,13 @@ typedef void linear_fn(int32_t *, const int8_t *, const HB_ROM uint8_t *,
                        size_t, size_t);
 typedef void conv_fn(int32_t *, const int8_t *const *, const HB_ROM uint8_t *,
                      size_t, const HB_ROM hb_window *);
+typedef void levels_fn(int16_t *, const HB_ROM uint8_t *, size_t);
 
 struct format {
     const char *name;
     linear_fn *linear;
     conv_fn *conv;
+    levels_fn *levels;
     int bits; // 0: five trits in a byte
     int n_codes;
     int level[256]; // of every code

@@ -212,12 +212,62 @@ static void patches_are_windows(void)
     }
 }
 
+// A channel of a map as a plane, at every size.
+static void planes_hold_rows_two_by_two(void)
+{
+    for (int trial = 0; trial < 100; trial++) {
+        struct problem p = {.f = &formats[0]};
+        p.w = (struct window){.height = (size_t)random_in(0, 7),
+                              .width = (size_t)random_in(0, 7),
+                              .channels = (size_t)random_in(1, 3)};
+        fill(&p, 0);
+        const struct window *w = &p.w;
+        const size_t height = (w->height + 1) / 2 * 2;
+        const size_t c = (size_t)random_in(0, (int64_t)w->channels - 1);
+        int8_t *plane = guard_new(height * w->width, 0x55);
+        hb_zip(plane, p.map + c, w->channels, w->width, w->height);
+        for (size_t y = 0; y < height; y++) {
+            for (size_t x = 0; x < w->width; x++) {
+                const int want =
+                    naive_at(w, p.map, (int64_t)y, (int64_t)x, c, 0);
+                const int found = plane[y / 2 * 2 * w->width + 2 * x + y % 2];
+                CHECK(found == want, "zip (%lu, %lu): %d not %d",
+                      (unsigned long)y, (unsigned long)x, found, want);
+            }
+        }
+        guard_free(plane, "hb_zip");
+        free(p.map);
+    }
+}
+
+static void levels_are_those_of_the_codes(const struct format *f)
+{
+    for (size_t n = 0; n < 20; n++) {
+        uint8_t code[20];
+        for (size_t i = 0; i < n; i++) {
+            code[i] = random_code(f);
+        }
+        uint8_t *w = allocate(naive_row_bytes(f, n));
+        naive_pack(w, f, code, n, n % 2 == 0);
+        int16_t *level = guard_new(n * sizeof *level, 0x5a);
+        f->levels(level, w, n);
+        for (size_t i = 0; i < n; i++) {
+            CHECK(level[i] == f->level[code[i]], "%s: level %d not %d", f->name,
+                  level[i], f->level[code[i]]);
+        }
+        guard_free(level, f->name);
+        free(w);
+    }
+}
+
 void test_conv(void)
 {
+    planes_hold_rows_two_by_two();
     patches_are_windows();
     for (size_t k = 0; k < N_FORMATS; k++) {
         random_shapes(&formats[k]);
         a_series_is_a_map_of_width_1(&formats[k]);
         one_pixel_is_linear(&formats[k]);
+        levels_are_those_of_the_codes(&formats[k]);
     }
 }

@@ -199,6 +199,16 @@ mutant hb_patch.c 's/kernel_w - end/kernel_w - begin/'
 mutant hb_patch.c 's/i += 4/i += 8/'
 mutant hb_patch.c 's/| n) & 3/) \& 3/'
 
+mutant hb_zip.c 's/height > 1 ? map\[row\] : 0/map[row]/'
+mutant hb_zip.c 's/height > 1 ? map\[row\] : 0/0/'
+mutant hb_zip.c 's/map += pixel/map++/'
+mutant hb_zip.c 's/, map += row)/)/'
+mutant hb_levels_body.h 's/n > 0/n > 1/' hb_levels_sym4
+mutant hb_levels_int8.c 's/(int8_t)\*/*/'
+for format in binary ternary sym2 sym4 int4 nf4 sym5 shift4; do
+    mutant "hb_levels_$format.c" 's/hb_level_[a-z0-9]*(/(int8_t)(/'
+done
+
 # Pooling and rings of rows.
 mutant hb_ring.h 's/m <= y >> 1/m <= y >> 2/' hb_row hb_rows
 mutant hb_ring.h 's/y >= m ?/y > m ?/' hb_row hb_rows

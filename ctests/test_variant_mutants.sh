@@ -16,7 +16,7 @@ compile() {
     "$cc" -std=c99 -O1 -I include -I src -I "$root/ctests" -c -o "$1" "$2"
 }
 
-tests='test_variants.o columns.o naive.o check.o'
+tests='test_variants.o test_planes.o columns.o naive.o check.o'
 for object in $tests; do
     compile "$object" "$root/ctests/${object%.o}.c"
 done
@@ -214,6 +214,36 @@ mutant avr/hb_bits_avr.h 's/\*w >> k/*w >> (7 - k)/' \
 mutant avr/hb_trits_avr.h 's/k % 5 == 0/k == 0/' hb_linear_ternary_avr
 mutant avr/hb_bytes_avr.h 's/w\[k\]/(int8_t)w[k]/' hb_linear_int8_avr
 mutant avr/hb_linear_sym5_avr.c 's/<< 4)/<< 3)/' hb_linear_sym5_avr
+# Plane kernels: the bound of half a word, what a half begins with, the taps.
+both='hb_plane_mul hb_plane_pool_mul'
+lanes() {
+    mutant mul/hb_lanes_mul.h "$1" $both
+}
+lanes 's/size <= 516/size <= 517/'
+lanes 's/size <= 516/size <= 0/; s/c \* lower;/0;/'
+lanes 's/w < 0 ? -w : w/w < 0 ? 0 : w/'
+lanes 's/w < 0 ? -w : 0/0/'
+lanes 's/below << 16 | below/below/'
+lanes 's/ - below \* k->mul//'
+lanes 's/<< \*s)/<< (*s + 1))/'
+lanes 's/y > k->hi ? k->hi : y/y/'
+lanes 's/v < k->one/v < 0/; s/(uint32_t)v >> k->right/(uint32_t)v >> k->right | (v < k->one)/'
+lanes 's/+ a \* lower/+ b * lower/'
+lanes 's/k->w\[3\]\[kx\] = c/k->w[3][kx] = b/'
+lanes 's/lower\[1\], k->w\[3\]/lower[1], k->w[2]/'
+lanes 's/upper\[1\]/upper[0]/'
+lanes 's/\*q += w\[1\]/*q += w[0]/'
+mutant mul/hb_plane_mul.c 's/upper != x/1/' hb_plane_mul
+mutant mul/hb_plane_mul.c 's/y += skip/y += step/' hb_plane_mul
+mutant mul/hb_plane_mul.c 's/y\[lane\]/y[1]/' hb_plane_mul
+mutant mul/hb_plane_mul.c 's/run(y, 0, in/run(y, 1, in/' hb_plane_mul
+mutant mul/hb_plane_mul.c 's/sums << k->half >> k->half/sums/' hb_plane_mul
+mutant mul/hb_plane_mul.c 's/uint32_t none = hb_requantized.*/uint32_t none = 0;/' hb_plane_mul
+mutant mul/hb_plane_pool_mul.c 's/ || \*to < v//' hb_plane_pool_mul
+mutant mul/hb_plane_pool_mul.c 's/!again || //' hb_plane_pool_mul
+mutant mul/hb_plane_pool_mul.c 's/a << k->half, b/a << k->half, a/' hb_plane_pool_mul
+mutant mul/hb_plane_pool_mul.c 's/max(a, b);/a;/' hb_plane_pool_mul
+mutant mul/hb_plane_pool_mul.c 's/out_pair - next/out_pair/' hb_plane_pool_mul
 
 echo "$count mutants, $failures failures"
 [ "$failures" -eq 0 ]

@@ -8,6 +8,7 @@
 #include "hb_mul.h"
 #include "hb_nomul.h"
 #include "naive.h"
+#include "test_planes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -206,7 +207,8 @@ int main(int argc, char **argv)
             }
         }
     }
+    const unsigned long planes = test_planes(argc > 1 ? argv[1] : NULL);
     CHECK(argc > 1 || tested == sizeof variants / sizeof *variants,
           "%lu variants", tested);
-    return check_report("variants", tested);
+    return check_report("variants", tested + planes);
 }

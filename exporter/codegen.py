@@ -16,6 +16,7 @@ import numpy as np
 from exporter.ops import Windowed
 from exporter.ops.base import MAP_DIMS, SIZES
 from exporter.placing import COUNTER_BYTES, ELEMENT_BYTES, up
+from exporter.planecode import PlaneCode
 from exporter.stagecode import Names, StageCode, call, is_sums_to_map, stage_function, sums_to_map, turns
 from training.errors import HalfbyteError
 from training.formats import SPEC_VERSION
@@ -174,6 +175,7 @@ def _context(graph: Graph, bounds: Bounds, plan: Plan, provenance: Provenance) -
     names = Names(graph, plan, ids, {node.name: i for i, node in enumerate(graph.nodes)}, _last_raw(graph))
     return {
         **(_stages(names, layers) if plan.staged else {"functions": []}),
+        "planes": any(group.units for group in plan.groups),
         "push_bytes": _push_bytes(graph, plan),
         "raw_row": int(np.prod(graph.shape)) // _input_height(graph),
         "height": _input_height(graph),
@@ -216,6 +218,12 @@ def _stages(names: Names, layers: list[dict[str, Any]]) -> dict[str, Any]:
     """What templates/stages.c.j2 needs: functions of the stages, groups that take turns, and the calls of all."""
     functions, turning, calls = [], [], []
     for number, group in enumerate(names.plan.groups):
+        if group.units:
+            planes = [PlaneCode(names, unit, group) for unit in group.units]
+            functions += [plane.function() for plane in planes]
+            inner = [line for plane in planes for line in call(plane.name, plane.arguments(), 8)]
+            calls.append([f"    for (size_t c = 0; c < {group.stages[-1].shape[2]}; c++) {{", *inner, "    }"])
+            continue
         code = [StageCode(names, stage, group) for stage in group.stages if stage.steps]
         functions += [
             stage_function(names, stage, group)
@@ -303,7 +311,8 @@ def _push(names: Names) -> dict[str, Any]:
 def layer_functions(graph: Graph, plan: Plan) -> list[str]:
     """Names of the functions that make a stage each, in order; none where the forward pass calls kernels alone."""
     ids = _identifiers(graph)
-    return [f"run_{ids[stage.name]}" for group in plan.groups for stage in group.stages if plan.staged]
+    made = [stages[-1].name for group in plan.groups for stages in group.functions if plan.staged]
+    return [f"run_{ids[name]}" for name in made]
 
 
 def _ascii(text: str) -> str:
@@ -321,7 +330,13 @@ def _identifiers(graph: Graph) -> dict[str, str]:
         if not base[0].isalpha() or base in RESERVED or base.startswith("hb_") or base.endswith("_t"):
             base = f"l{base}_" if base.endswith("_t") else f"l{base}"
         for text in chain([base], (f"{base}_{number}" for number in count(2))):
-            names = {text, f"run_{text}", f"{text}_window", *(f"{text}_{table.suffix}" for table in node.tables())}
+            names = {
+                text,
+                f"run_{text}",
+                f"{text}_window",
+                f"{text}_plane",
+                *(f"{text}_{table.suffix}" for table in node.tables()),
+            }
             if not names & taken:
                 break
         taken |= names

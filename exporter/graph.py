@@ -37,7 +37,7 @@ class Node:
 
     def kernel(self) -> str:
         """Name of the C function, and of its file."""
-        if self.variant is None:
+        if self.variant is None or self.by_plane:
             return self.op.kernel()
         op = self.op.as_linear() if isinstance(self.op, Conv) else self.op
         return f"{op.kernel()}_{self.variant.name}"
@@ -45,7 +45,12 @@ class Node:
     @property
     def by_pixel(self) -> bool:
         """Is it a convolution that makes all channels of a pixel at once, as a linear layer of its window?"""
-        return self.variant is not None and isinstance(self.op, Conv)
+        return self.variant is not None and isinstance(self.op, Conv) and self.op.channels > 1
+
+    @property
+    def by_plane(self) -> bool:
+        """Is it a convolution that a plane kernel can make where its group goes by channels?"""
+        return self.variant is not None and isinstance(self.op, Conv) and self.op.channels == 1
 
     def tables(self) -> Sequence[Table]:
         """Constants of the generated C."""

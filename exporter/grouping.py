@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from exporter.ops import Conv
+from exporter.planes import Unit, find_units
 from exporter.rings import Rings, find_rings
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Group:
     first   index of the first one
     rings   rows that are kept of a tensor made by turns; one that somebody outside of the group reads is whole
     pushed  of a first group whose input may come row by row: rows of the ring for it, else 0
+    units   of a group that goes by channels, where plane kernels make all of it
     """
 
     way: str
@@ -34,11 +36,19 @@ class Group:
     stages: tuple[Stage, ...]
     rings: Rings = field(default_factory=dict)
     pushed: int = 0
+    units: tuple[Unit, ...] = ()
 
     @property
     def last(self) -> int:
         """Index of its last stage."""
         return self.first + len(self.stages) - 1
+
+    @property
+    def functions(self) -> list[tuple[Stage, ...]]:
+        """The stages, those together that one function makes."""
+        if self.units:
+            return [tuple(filter(None, (unit.conv, unit.pool))) for unit in self.units]
+        return [(stage,) for stage in self.stages]
 
     @property
     def end(self) -> int:
@@ -58,7 +68,8 @@ def every_group(graph: Graph, stages: list[Stage], way: str) -> Iterator[Group]:
             for end in range(first + 2, len(stages) + 1):
                 if not _can_go_by_channel(graph, stages[first:end]):
                     break
-                yield Group("channels", first, tuple(stages[first:end]))
+                members = tuple(stages[first:end])
+                yield Group("channels", first, members, units=find_units(graph, members))
 
 
 def from_the_front(stages: list[Stage], groups: Sequence[Group]) -> list[Group]:

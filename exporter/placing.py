@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
 from exporter.ops import Conv, MaxShift, Windowed
 from exporter.ops.base import MAP_DIMS
+from exporter.planes import input_size, plane_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,6 +97,9 @@ def last_uses(groups: Sequence[Group]) -> dict[str, int]:
 
 def items_of(group: Group, last: dict[str, int]) -> Iterator[Item]:
     """The memory that a group's stages ask for; `last` as from `last_uses`, of what is made."""
+    if group.units:
+        yield from _by_planes(group, last)
+        return
     make = {"layer": _by_layer, "rows": _by_rows, "channels": _by_channels}[group.way]
     for index, stage in enumerate(group.stages, group.first):
         yield from make(group, stage, index, last)
@@ -127,6 +132,23 @@ def _by_channels(group: Group, stage: Stage, index: int, last: dict[str, int]) -
     else:
         yield Item(f"(row) {stage.name}", width, index, index)
         yield Item(stage.name, _whole_size(stage), group.first, last[stage.name])
+
+
+def _by_planes(group: Group, last: dict[str, int]) -> Iterator[Item]:
+    """The input as a plane, there for all channels, what each unit makes until the next one has read it, all at last.
+
+    None lies over another: a kernel may read its input twice.
+    """
+    index = group.first
+    first = group.units[0].conv.main.op
+    assert isinstance(first, Conv)
+    yield Item(f"(plane) {group.stages[0].name}", input_size(first), group.first, group.last)
+    for unit, after in pairwise(group.units):
+        then = index + (2 if unit.pool else 1)
+        yield Item(unit.last.name, plane_size(*unit.last.shape[:2]), index, then + (1 if after.pool else 0))
+        index = then
+    stage = group.units[-1].last
+    yield Item(stage.name, _whole_size(stage), group.first, last[stage.name])
 
 
 def _scratch(stage: Stage, group: Group, index: int) -> Iterator[Item]:

@@ -183,7 +183,7 @@ def _report(
     for counted, raw in ((run, False), (rule, True)):
         names = [node.name for node in graph.nodes if node.op.raw == raw]
         if not raw and image.plan.staged:
-            names = [stage.main.name for group in image.plan.groups for stage in group.stages]
+            names = [stages[0].main.name for group in image.plan.groups for stages in group.functions]
         instructions |= dict(zip(names, counted.layers, strict=True)) if counted.layers is not None else {}
     layers = tuple(
         LayerCount(

@@ -50,6 +50,12 @@ class Conv(Windowed):
         """Is its window one pixel, and none of them outside the map?"""
         return self.size == (1, 1) and not any(self.padding)
 
+    @property
+    def fits_planes(self) -> bool:
+        """Can a plane kernel make an output channel? A window of 3x3 of one input channel, inside the map."""
+        one = self.depthwise or self.in_shape[2] == 1
+        return one and self.size == (3, 3) and self.stride == (1, 1) and not any(self.padding)
+
     def as_linear(self) -> Linear:
         """What makes all channels of a pixel from its window: w[o] is the row of output o."""
         return Linear(self.format, self.w)

@@ -20,13 +20,20 @@ class Variant:
 
     name    behind the names of its kernels, and of their folder in firmware/variants/
     packed  operation -> its weights packed as this variant reads them; None where it has no kernel for it
+    planes  has it kernels for planes, one channel of a map each?
     """
 
     name: str
     packed: Callable[[Op], Table | None]
+    planes: bool = False
 
     def weights(self, op: Op) -> Table | None:
-        """As `packed`; a convolution of several channels runs as a linear layer for every pixel (SPEC 5.7)."""
-        if isinstance(op, Conv):
-            return self.packed(op.as_linear()) if op.groups == 1 and op.channels > 1 else None
-        return self.packed(op)
+        """As `packed`; a convolution of several channels runs as a linear layer for every pixel (SPEC 5.7).
+
+        One of a single channel has its own weights, whether it runs as a plane or not.
+        """
+        if not isinstance(op, Conv):
+            return self.packed(op)
+        if op.channels == 1:
+            return op.tables()[0] if self.planes and op.fits_planes else None
+        return self.packed(op.as_linear()) if op.groups == 1 else None

@@ -5,6 +5,7 @@
 #define HB_MUL_H
 
 #include "hb.h"
+#include "hb_plane.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -28,6 +29,26 @@ void hb_linear_nf4_mul(int32_t *y, const int8_t *x, const uint32_t *w,
 // made.
 void hb_linear_ternary_mul(int32_t *y, const int8_t *x, const uint32_t *w,
                            size_t n_in, size_t n_out);
+
+// y = clamp((acc * *m + *b) >> *s) of the sums acc of a convolution of 3 x 3
+// weights over one plane; hb_plane_pool_mul: the largest of every 2 x 2 of
+// them.
+//
+//   y      activations in [0, hi], placed as the plane says; must not overlap x
+//   x      a plane of activations in [0, 127]
+//   level  9 weights, level[3 * ky + kx], each in [-128, 128]
+//   m, b,  one each, as for hb_mulshift_channel; *m >= 0 where it is pooled
+//   s
+//
+// Two sums share a word; hb_lanes_mul.h proves that they fit.
+void hb_plane_mul(int8_t *y, const int8_t *x, const int16_t *level,
+                  const HB_ROM int16_t *m, const HB_ROM int32_t *b,
+                  const HB_ROM uint8_t *s, int8_t hi,
+                  const HB_ROM hb_plane *plane);
+void hb_plane_pool_mul(int8_t *y, const int8_t *x, const int16_t *level,
+                       const HB_ROM int16_t *m, const HB_ROM int32_t *b,
+                       const HB_ROM uint8_t *s, int8_t hi,
+                       const HB_ROM hb_plane *plane);
 
 #ifdef __cplusplus
 }

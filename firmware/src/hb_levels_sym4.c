@@ -1,0 +1,9 @@
+// hb_levels_sym4: levels -15, -13, ..., +15.
+// SPDX-License-Identifier: Apache-2.0
+
+#include "hb_level.h"
+#include "hb_plane.h"
+
+#define HB_LEVELS hb_levels_sym4
+#define HB_NEXT_LEVEL(codes) hb_level_sym4(hb_next_code(codes, 4, 2))
+#include "hb_levels_body.h"
