@@ -260,8 +260,19 @@ static void levels_are_those_of_the_codes(const struct format *f)
     }
 }
 
+// The example of SPEC 7.
+static void the_example_is_a_plane(void)
+{
+    static const int8_t map[] = {1, 2, 3, 4, 5, 6};
+    static const int8_t want[] = {1, 3, 2, 4, 5, 0, 6, 0};
+    int8_t plane[8];
+    hb_zip(plane, map, 1, 2, 3);
+    CHECK(memcmp(plane, want, sizeof plane) == 0, "the plane of SPEC 7");
+}
+
 void test_conv(void)
 {
+    the_example_is_a_plane();
     planes_hold_rows_two_by_two();
     patches_are_windows();
     for (size_t k = 0; k < N_FORMATS; k++) {

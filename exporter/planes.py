@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which groups that go by channels can do so with the plane kernels of a variant (SPEC 7.1)."""
+"""Which groups that go by channels can do so with the plane kernels of a variant (SPEC 7)."""
 
 from __future__ import annotations
 

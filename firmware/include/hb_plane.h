@@ -1,4 +1,4 @@
-// Planes: one channel of a map by itself, SPEC 7.1. What the plane kernels of
+// Planes: one channel of a map by itself, SPEC 7. What the plane kernels of
 // all variants take.
 // SPDX-License-Identifier: Apache-2.0
 
