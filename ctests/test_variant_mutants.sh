@@ -144,35 +144,60 @@ for edit in 's/-= (uint32_t)v/+= (uint32_t)v/' 's/sum + r.rest : /sum : /'; do
     mutant mul/hb_list_mul.h "$edit" $columns hb_linear_ternary_mul
 done
 
-# nomul: lists of digits, lanes of 8 and 16 bits.
+# nomul: lists of digits.
 planes='hb_linear_sym4_nomul hb_linear_int4_nomul'
-nomul_planes() {
-    mutant nomul/hb_planes_nomul.h "$1" $planes
-}
-nomul_planes 's/LIST = 17/LIST = 18/'
-nomul_planes 's/PLANES = 8/PLANES = 7/; s/plane\[PLANES\]/plane[8]/'
-nomul_planes 's/(v & 2) == 0/1/'
-nomul_planes 's/                v++;//'
-nomul_planes 's/v ^ 3 \* v/v/'
-mutant nomul/hb_planes_nomul.h 's/& digits;/\& 0;/' hb_linear_int4_nomul
-nomul_planes 's/at <= UINT16_MAX/at <= 64/; s/at += 4/at += 8/'
-nomul_planes 's/codes >> 4 & 0x0F0F0F0F/codes >> 4/'
-nomul_planes 's/~\*hb_at/*hb_at/'
-nomul_planes 's/(s.odd << 4)/s.odd/'
-for k in 0 1 2 3; do
-    nomul_planes "s/2 \* sums\[$k\]/sums[$k]/"
+lists="$planes hb_linear_binary_nomul"
+for edit in 's/PLANES = 8/PLANES = 7/; s/plane\[PLANES\]/plane[8]/' \
+    's/(v & 2) == 0/1/' 's/                v++;//' 's/v ^ 3 \* v/v/' \
+    's/at <= UINT16_MAX/at <= 64/; s/at += 4/at += 8/'; do
+    mutant nomul/hb_lists_nomul.h "$edit" $lists
 done
-nomul_planes 's/(sums\[2\] << 8)/0/'
-nomul_planes 's/(sums\[3\] << 8)/0/'
-nomul_planes 's/sums & 0xFFFF/sums \& 0x7FFF/'
-nomul_planes 's/sums >> 16/sums >> 16 \& 0x7FFF/'
-nomul_planes 's/block += n_in)/block += n_in + 1)/'
-nomul_planes 's/block = w + i/block = w/'
-nomul_planes 's/in_blocks \/ 2 \* n_in/0/'
-nomul_planes 's/rest += o & 1/rest += 1/'
-nomul_planes 's/last ? i \/ 2 : i\]/i]/'
-nomul_planes 's/last ? i : odd/odd/'
-nomul_planes 's/, o & 1, /, 0, /'
+mutant nomul/hb_lists_nomul.h 's/& digits;/\& 0;/' hb_linear_int4_nomul
+# nomul: lanes of 8 and 16 bits.
+for edit in 's/LIST 17/LIST 18/' 's/codes >> 4 & 0x0F0F0F0F/codes >> 4/' \
+    's/~\*hb_at/*hb_at/' 's/(s.odd << 4)/s.odd/' \
+    's/2 \* sums\[0\]/sums[0]/' 's/2 \* sums\[1\]/sums[1]/' \
+    's/2 \* sums\[2\]/sums[2]/' 's/2 \* sums\[3\]/sums[3]/' \
+    's/(sums\[2\] << 8)/0/' 's/(sums\[3\] << 8)/0/' \
+    's/sums & 0xFFFF/sums \& 0x7FFF/' 's/sums >> 16/sums >> 16 \& 0x7FFF/' \
+    's/block += n_in)/block += n_in + 1)/' 's/block = w + i/block = w/' \
+    's/in_blocks \/ 2 \* n_in/0/' 's/rest += o & 1/rest += 1/' \
+    's/last ? i \/ 2 : i\]/i]/' 's/last ? i : odd/odd/' \
+    's/, o & 1, /, 0, /'; do
+    mutant nomul/hb_planes_nomul.h "$edit" $planes
+done
+# nomul: lanes of 4 and 8 bits.
+for edit in 's/LIST 15/LIST 17/' 's/~\*hb_at/*hb_at/' 's/8 \* s.s3/s.s3/' \
+    's/>> 3 & 0x11111111/>> 3/' 's/2 \* sums\[7\]/sums[7]/' \
+    's/s0 & 0x0F0F0F0F/s0 \& 0x07070707/' 's/s0 >> 4 & 0x0F0F0F0F/s0 >> 4/' \
+    's/16 \* (high/8 * (high/' 's/low & 0xFF/low \& 0x7F/' \
+    's/high & 0xFF/high \& 0x7F/' 's/block = w + i/block = w/' \
+    's/OFFSET \* total/0/' 's/? v : -v/? v : 0/' 's/(n_in + 7)/n_in/'; do
+    mutant nomul/hb_linear_binary_nomul.c "$edit" hb_linear_binary_nomul
+done
+# nomul: sums of planes.
+for edit in 's/INPUTS = 85/INPUTS = 86/' 's/PLANES = 8/PLANES = 7/' \
+    's/lanes\[3\] -= v3/lanes[3] += v3/' 's/p->minus += 0x03030303/(void)0/' \
+    's/(x & 2) == 0/1/' 's/even -= odd << 8/even -= odd/' \
+    's/offset = 2 \* offset + (/offset = offset + (/' \
+    's/s3 += twice/s3 += v/' 's/total \*= 3/total *= 2/' \
+    's/? 2 \* v : 0/? v : 0/' 's/w + (next - x)/w/' 's/(n_in + 3)/n_in/'; do
+    mutant nomul/hb_linear_sym2_nomul.c "$edit" hb_linear_sym2_nomul
+done
+# nomul: tables of products.
+products='hb_linear_shift4_nomul hb_linear_nf4_nomul'
+for edit in 's/codes >> 12\]/codes >> 8 \& 15]/' 's/step = 4 \* n_in - step/step = 2/' \
+    's/in\[1\].product\[codes & 15\]/in[0].product[codes \& 15]/' \
+    's/odd ^= 1/odd = 0/' 's/(x - first - 1) \* 4/(x - first) * 4/' \
+    's/(w + first)/w/' 's/first + in->at/in->at/' 's/i \/ 2 : i\]/i : i]/' \
+    's/last ? i : odd/odd/' 's/rest += o & 1/rest += 1/'; do
+    mutant nomul/hb_products_nomul.h "$edit" $products
+done
+mutant nomul/hb_linear_shift4_nomul.c 's/k < 8/k < 7/' hb_linear_shift4_nomul
+for line in $(seq 0 15); do
+    mutant nomul/hb_linear_nf4_nomul.c "s/product\[$line\] = .*;/product[$line] = (int16_t)x;/" \
+        hb_linear_nf4_nomul
+done
 
 # avr: linear layers in blocks. What all formats share is broken in two.
 blocks='hb_linear_binary_avr hb_linear_sym4_avr'

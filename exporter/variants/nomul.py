@@ -8,7 +8,7 @@ from exporter.variants.base import Variant
 from exporter.variants.columns import pack_columns
 from training.formats import get_format
 
-FORMATS = ("sym4", "int4")
+FORMATS = ("binary", "sym2", "sym4", "int4", "shift4", "nf4")
 
 
 def _weights(op: Op) -> Table | None:

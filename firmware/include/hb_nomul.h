@@ -11,10 +11,18 @@ extern "C" {
 #endif
 
 // As hb_linear_<format>, of weights in columns: w is what pack_columns made.
+void hb_linear_binary_nomul(int32_t *y, const int8_t *x, const uint32_t *w,
+                            size_t n_in, size_t n_out);
+void hb_linear_sym2_nomul(int32_t *y, const int8_t *x, const uint32_t *w,
+                          size_t n_in, size_t n_out);
 void hb_linear_sym4_nomul(int32_t *y, const int8_t *x, const uint32_t *w,
                           size_t n_in, size_t n_out);
 void hb_linear_int4_nomul(int32_t *y, const int8_t *x, const uint32_t *w,
                           size_t n_in, size_t n_out);
+void hb_linear_shift4_nomul(int32_t *y, const int8_t *x, const uint32_t *w,
+                            size_t n_in, size_t n_out);
+void hb_linear_nf4_nomul(int32_t *y, const int8_t *x, const uint32_t *w,
+                         size_t n_in, size_t n_out);
 
 #ifdef __cplusplus
 }

@@ -2,36 +2,14 @@
 // defines HB_LINEAR, its name, STEP and OFFSET: level = STEP * code - OFFSET.
 // SPDX-License-Identifier: Apache-2.0
 //
-// An activation is a sum of few digits +-2^plane, plane 0 ... 7, no two of
-// them in neighbouring planes (its non-adjacent form). A chunk of inputs is
-// listed plane by plane. Every block of outputs adds up the codes of a list in
-// lanes of 8 bits, and from the highest plane down doubles its sums, in lanes
-// of 16 bits, and adds those lanes to them. For a digit -1 it adds 15 - code,
-// which is the code with all bits inverted, so nothing is below 0:
-//
-//   x * code = sum over digits +1 of 2^plane * code
-//            + sum over digits -1 of 2^plane * (15 - code - 15)
-//
-// A list has at most 17 inputs: 17 * 15 = 255 < 2^8 in a lane, and
-// 255 * (2^7 + ... + 2^0) = 65025 < 2^16 in a sum.
+// Every block of 8 outputs adds up the codes of each list in lanes of 8 bits,
+// and from the highest plane down doubles its sums, in lanes of 16 bits, and
+// adds those lanes to them: 17 * 15 = 255 < 2^8 in a lane, and 255 * (2^7 +
+// ... + 2^0) = 65025 < 2^16 in a sum.
 
-enum { PLANES = 8, LIST = 17 };
-
-// Not inlined: the loops over lists need the few registers for themselves.
-#define HB_APART __attribute__((noinline)) static
-
-// The inputs with a digit in one plane: +1 from the front of `input` up to
-// `plus`, -1 from its end down to `minus`. Each is the place of the input's
-// word in a block, in bytes, from the chunk's first input on.
-struct hb_plane {
-    uint16_t *plus, *minus;
-    uint16_t input[LIST];
-};
-
-struct hb_chunk {
-    struct hb_plane plane[PLANES];
-    uint32_t offset; // STEP * 15 for the sizes of digits -1, OFFSET * x
-};
+#define LIST 17
+#define MOST 15
+#include "hb_lists_nomul.h"
 
 // Sums of 8 codes: of all as they are, and of the odd ones in lanes of 8 bits.
 struct hb_lanes {
@@ -43,54 +21,6 @@ static inline struct hb_lanes hb_lanes_add(struct hb_lanes s, uint32_t codes)
     s.all += codes;
     s.odd += codes >> 4 & 0x0F0F0F0F;
     return s;
-}
-
-static inline const uint32_t *hb_at(const uint32_t *w, uint32_t bytes)
-{
-    return (const uint32_t *)(const void *)((const char *)w + bytes);
-}
-
-// Lists inputs from `first` on until a list is full. Returns the first one that
-// is not listed.
-HB_APART size_t hb_list(struct hb_chunk *chunk, const int8_t *x, size_t first,
-                        size_t n_in)
-{
-    for (struct hb_plane *p = chunk->plane; p < chunk->plane + PLANES; p++) {
-        p->plus = p->input;
-        p->minus = p->input + LIST;
-    }
-    chunk->offset = 0;
-    const int8_t *next = x + first, *end = x + n_in;
-    uint32_t at = 0;
-    int full = 0;
-    for (; next < end && at <= UINT16_MAX && !full; at += 4) {
-        int32_t v = *next++;
-        if (v == 0) {
-            continue;
-        }
-        const uint32_t digits = (uint32_t)(v ^ 3 * v) >> 1; // all sizes
-        const uint32_t minus = (uint32_t)(v >> 1) & digits; // of digits -1
-        chunk->offset +=
-            OFFSET * digits + (uint32_t)(15 * STEP - 2 * OFFSET) * minus;
-        struct hb_plane *p = chunk->plane;
-        do {
-            for (; (v & 1) == 0; v >>= 1) {
-                p++;
-            }
-            if ((v & 2) == 0) {
-                *p->plus++ = (uint16_t)at;
-            } else {
-                *--p->minus = (uint16_t)at;
-                v++;
-            }
-            if (p->plus == p->minus) {
-                full = 1;
-            }
-            p += 2;
-            v >>= 2;
-        } while (v != 0);
-    }
-    return (size_t)(next - x);
 }
 
 // sums = 2 * sums + lanes, in lanes of 16 bits, of codes k and k + 4 in
