@@ -137,10 +137,14 @@ all="$columns $levels hb_linear_ternary_mul"
 mul_list() {
     mutant mul/hb_list_mul.h "$1" $all
 }
-mul_list 's/bytes \* ((uint32_t)i - 1)/bytes * (uint32_t)i/'
-mul_list 's/\*next = i;/*next = i + 1;/'
-mul_list 's/r.first ? sum + r.rest : \*y + (sum + r.rest)/sum + r.rest/'
-for edit in 's/-= (uint32_t)v/+= (uint32_t)v/' 's/sum + r.rest : /sum : /'; do
+mul_list 's/(uint32_t)(p - x) \* bytes/(uint32_t)(p - x + 1) * bytes/'
+mul_list 's/(size_t)(p - x);/(size_t)(p - x) + 1;/'
+mul_list 's/p + 3, x/p + 2, x/'
+mul_list 's/list.end >= 4; p += 4/list.end >= 4; p += 5/'
+mul_list 's/if (!r.first)/if (0)/'
+mul_list 's/if (!r.first)/if (1)/'
+for edit in 's/list.negative -= /list.negative += /' 's/sum + r.rest/sum/' \
+    's/if (list.signs < 0)/if (0)/'; do
     mutant mul/hb_list_mul.h "$edit" $columns hb_linear_ternary_mul
 done
 
