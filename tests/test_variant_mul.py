@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,6 +42,14 @@ def test_trits_in_columns_lose_no_code_and_take_no_byte_more_than_rows(shape):
     words = pack_trits(codes)
     assert np.array_equal(unpack_trits(words, *shape), codes)
     assert words.nbytes < shape[0] * -(-shape[1] // 5) + 4
+
+
+def test_the_layouts_examples_in_the_specification_are_what_is_packed():
+    spec = (Path(__file__).parent.parent / "SPEC.md").read_text(encoding="utf-8")
+    codes = np.array([[o, 15 - o] for o in range(11)], np.uint8)
+    assert f"`{pack_columns(codes, 4).tobytes().hex(' ')}`" in spec
+    codes = np.array([[o % 3, (o + 1) % 3] for o in range(16)], np.uint8)
+    assert f"`{pack_trits(codes).tobytes().hex(' ')}`" in spec
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layout of the kernels that go input by input and skip the zeros: a column of codes together (SPEC 4.3)."""
+"""The layout of the kernels that go input by input and skip the zeros: a column of codes together (SPEC 4.3, 4.4)."""
 
 from __future__ import annotations
 
