@@ -17,13 +17,14 @@ typedef void plane_fn(int8_t *, const int8_t *, const int16_t *,
 
 struct kernel {
     const char *name;
-    plane_fn *plane;
-    size_t pool; // pixels that one is made of, each way
+    plane_fn *plane; // NULL: two channels at a time
+    size_t pool;     // pixels that one is made of, each way
 };
 
 static const struct kernel kernels[] = {
     {"hb_plane_mul", hb_plane_mul, 1},
     {"hb_plane_pool_mul", hb_plane_pool_mul, 2},
+    {"hb_plane_two_mul", NULL, 1},
 };
 
 enum { MAX_SIDE = 18 };
@@ -31,10 +32,10 @@ enum { MAX_SIDE = 18 };
 static struct {
     size_t height, width; // of the input, 3 or more
     int8_t map[MAX_SIDE][MAX_SIDE];
-    int16_t level[9];
-    int16_t m;
-    int32_t b;
-    uint8_t s;
+    int16_t level[18]; // of two channels, as the rest
+    int16_t m[2];
+    int32_t b[2];
+    uint8_t s[2];
     int8_t hi;
 } p;
 
@@ -45,24 +46,56 @@ static int32_t random_in(int32_t lo, int32_t hi)
     return lo + (int32_t)((state >> 8) % (uint32_t)(hi - lo + 1));
 }
 
-static int64_t naive_pixel(size_t y, size_t x)
+static int64_t naive_pixel(size_t c, size_t y, size_t x)
 {
     int64_t sum = 0;
     for (size_t k = 0; k < 9; k++) {
-        sum += (int64_t)p.level[k] * p.map[y + k / 3][x + k % 3];
+        sum += (int64_t)p.level[9 * c + k] * p.map[y + k / 3][x + k % 3];
     }
-    return naive_clamp(naive_floor_shift(sum * p.m + p.b, p.s), 0, p.hi);
+    return naive_clamp(naive_floor_shift(sum * p.m[c] + p.b[c], p.s[c]), 0,
+                       p.hi);
 }
 
-static int64_t naive_most(const struct kernel *k, size_t y, size_t x)
+static int64_t naive_most(const struct kernel *k, size_t c, size_t y, size_t x)
 {
     int64_t most = 0;
     for (size_t i = 0; i < k->pool * k->pool; i++) {
-        const int64_t v =
-            naive_pixel(y * k->pool + i / k->pool, x * k->pool + i % k->pool);
+        const int64_t v = naive_pixel(c, y * k->pool + i / k->pool,
+                                      x * k->pool + i % k->pool);
         most = v > most ? v : most;
     }
     return most;
+}
+
+static void compare(const struct kernel *k, size_t c, const int8_t *out,
+                    const hb_plane *plane, const char *what)
+{
+    for (size_t y = 0; y < (p.height - 2) / k->pool; y++) {
+        for (size_t x = 0; x < (p.width - 2) / k->pool; x++) {
+            const size_t at = y / 2 * plane->out_pair +
+                              y % 2 * plane->out_lane + x * plane->out_pixel;
+            const int64_t want = naive_most(k, c, y, x);
+            CHECK(out[at] == want, "%s, %s, %lux%lu: (%lu, %lu) is %d not %d",
+                  k->name, what, (unsigned long)p.height,
+                  (unsigned long)p.width, (unsigned long)y, (unsigned long)x,
+                  out[at], (int)want);
+        }
+    }
+}
+
+// The planes lie one behind the other, five bytes apart.
+static void run_two(int8_t *first, int8_t *second, size_t n, const int8_t *in,
+                    const hb_plane *plane)
+{
+    int8_t *const both = guard_new(2 * n + 5, 0x5a);
+    hb_plane_two_mul(both, n + 5, in, p.level, p.m, p.b, p.s, p.hi, plane);
+    for (size_t i = n; i < n + 5; i++) {
+        CHECK(both[i] == 0x5a, "hb_plane_two_mul wrote behind %lu bytes",
+              (unsigned long)n);
+    }
+    memcpy(first, both, n);
+    memcpy(second, both + n + 5, n);
+    guard_free(both, "hb_plane_two_mul");
 }
 
 // Into a plane (channels 0), or a channel of a map of so many, where the rows
@@ -91,21 +124,19 @@ static void equals_the_naive_one(const struct kernel *k, size_t channels,
     int8_t *const in = guard_new((p.height + 1) / 2 * 2 * p.width, 0x7f);
     hb_zip(in, map, 1, p.width, p.height);
     int8_t *const out = guard_new(n, 0x5a);
-    k->plane(out, in, p.level, &p.m, &p.b, &p.s, p.hi, &plane);
-    for (size_t y = 0; y < height; y++) {
-        for (size_t x = 0; x < width; x++) {
-            const size_t at = y / 2 * plane.out_pair + y % 2 * lane + x * pixel;
-            const int64_t want = naive_most(k, y, x);
-            CHECK(out[at] == want, "%s, %s, %lux%lu: (%lu, %lu) is %d not %d",
-                  k->name, what, (unsigned long)p.height,
-                  (unsigned long)p.width, (unsigned long)y, (unsigned long)x,
-                  out[at], (int)want);
-        }
+    int8_t *const second = guard_new(n, 0x5a);
+    if (k->plane) {
+        k->plane(out, in, p.level, p.m, p.b, p.s, p.hi, &plane);
+    } else {
+        run_two(out, second, n, in, &plane);
+        compare(k, 1, second, &plane, what);
     }
+    compare(k, 0, out, &plane, what);
     for (size_t i = 0; channels && i < n; i++) {
         CHECK(i % channels == 0 || out[i] == 0x5a, "%s wrote to channel %lu",
               k->name, (unsigned long)(i % channels));
     }
+    guard_free(second, k->name);
     guard_free(out, k->name);
     guard_free(in, "hb_zip");
     free(map);
@@ -113,20 +144,20 @@ static void equals_the_naive_one(const struct kernel *k, size_t channels,
 
 // A requantizer that maps about the sums there are onto the activations; of a
 // pooled map, one that never falls.
-static void draw_requantizer(const struct kernel *k)
+static void draw_requantizer(const struct kernel *k, size_t c)
 {
     int32_t size = 0;
     for (size_t i = 0; i < 9; i++) {
-        size += abs(p.level[i]);
+        size += abs(p.level[9 * c + i]);
     }
-    p.m = (int16_t)random_in(1, size * 127 < 65536 ? 16000 : 7000);
-    p.s = (uint8_t)random_in(10, 24);
-    p.b = random_in(-200000000, 200000000);
+    p.m[c] = (int16_t)random_in(1, size * 127 < 65536 ? 16000 : 7000);
+    p.s[c] = (uint8_t)random_in(10, 24);
+    p.b[c] = random_in(-200000000, 200000000);
     if (k->pool == 1 && random_in(0, 3) == 0) {
-        p.m = (int16_t)-p.m;
+        p.m[c] = (int16_t)-p.m[c];
     }
     if (random_in(0, 15) == 0) {
-        p.m = 0;
+        p.m[c] = 0;
     }
     p.hi = (int8_t)(random_in(0, 3) ? 127 : 15);
 }
@@ -145,13 +176,14 @@ static void of_size(const struct kernel *k, size_t height, size_t width)
     p.width = width;
     for (int trial = 0; trial < 12; trial++) {
         const int32_t largest = trial % 3 == 2 ? 128 : 57; // 9 * 57 <= 516
-        for (size_t i = 0; i < 9; i++) {
+        for (size_t i = 0; i < 18; i++) {
             p.level[i] = (int16_t)random_in(-largest, largest);
         }
-        draw_requantizer(k);
+        draw_requantizer(k, 0);
+        draw_requantizer(k, 1);
         draw_map(trial * 9, 0);
         equals_the_naive_one(k, 0, "drawn");
-        if (height % 2 == 0) {
+        if (height % 2 == 0 && k->plane) {
             equals_the_naive_one(k, 3, "drawn");
         }
     }
@@ -162,28 +194,33 @@ static void of_size(const struct kernel *k, size_t height, size_t width)
 static void at_the_bound(const struct kernel *k, int32_t size, int32_t sign,
                          size_t turn)
 {
-    int32_t left = size;
-    for (size_t i = 0; i < 9; i++) {
-        const int32_t w = left > 128 ? 128 : left;
-        const int32_t side = sign ? sign : i % 2 ? 1 : -1;
-        p.level[(i + turn) % 9] = (int16_t)(side * w);
-        left -= w;
+    for (size_t c = 0; c < 2; c++) {
+        int32_t left = c == turn % 2 ? size : size / 2;
+        for (size_t i = 0; i < 9; i++) {
+            const int32_t w = left > 128 ? 128 : left;
+            const int32_t side = sign ? sign : i % 2 ? 1 : -1;
+            p.level[9 * c + (i + turn) % 9] = (int16_t)(side * w);
+            left -= w;
+        }
     }
     p.height = 8;
     p.width = 8;
     p.hi = 127;
     for (int trial = 0; trial < 4; trial++) {
-        p.m = (int16_t)(trial % 2 ? 1 : 7);
-        p.s = (uint8_t)(trial % 2 ? 0 : 13);
-        p.b = sign > 0 ? -(int32_t)p.m * (size * 127 - 60) : p.m * 60;
-        p.b = trial < 2 ? p.b : -p.b / 2;
+        for (size_t c = 0; c < 2; c++) {
+            const int32_t most = (c == turn % 2 ? size : size / 2) * 127;
+            p.m[c] = (int16_t)(trial % 2 ? 1 : 7);
+            p.s[c] = (uint8_t)(trial % 2 ? 0 : 13);
+            p.b[c] = sign > 0 ? -p.m[c] * (most - 60) : p.m[c] * 60;
+            p.b[c] = trial < 2 ? p.b[c] : -p.b[c] / 2;
+        }
         for (size_t i = 0; i < MAX_SIDE * MAX_SIDE; i++) {
             p.map[i / MAX_SIDE][i % MAX_SIDE] =
                 (int8_t)(i % MAX_SIDE < 4 || trial == 3 ? 127 : 0);
         }
         equals_the_naive_one(k, 0, "at the bound");
         draw_map(90, 120);
-        equals_the_naive_one(k, 2, "near the bound");
+        equals_the_naive_one(k, k->plane ? 2 : 0, "near the bound");
     }
 }
 

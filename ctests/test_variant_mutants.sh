@@ -246,33 +246,54 @@ mutant avr/hb_linear_sym5_avr.c 's/<< 4)/<< 3)/' hb_linear_sym5_avr
 # Plane kernels: the bound of half a word, what a half begins with, the taps.
 both='hb_plane_mul hb_plane_pool_mul'
 lanes() {
-    mutant mul/hb_lanes_mul.h "$1" $both
+    mutant mul/hb_lanes_mul.h "$1" $both hb_plane_two_mul
 }
-lanes 's/size <= 516/size <= 517/'
-lanes 's/size <= 516/size <= 0/; s/c \* lower;/0;/'
+lanes 's/FITS = 516/FITS = 517/'
 lanes 's/w < 0 ? -w : w/w < 0 ? 0 : w/'
 lanes 's/w < 0 ? -w : 0/0/'
-lanes 's/below << 16 | below/below/'
 lanes 's/ - below \* k->mul//'
 lanes 's/<< \*s)/<< (*s + 1))/'
 lanes 's/y > k->hi ? k->hi : y/y/'
-lanes 's/v < k->one/v < 0/; s/(uint32_t)v >> k->right/(uint32_t)v >> k->right | (v < k->one)/'
-lanes 's/+ a \* lower/+ b * lower/'
-lanes 's/k->w\[3\]\[kx\] = c/k->w[3][kx] = b/'
-lanes 's/lower\[1\], k->w\[3\]/lower[1], k->w[2]/'
-lanes 's/upper\[1\]/upper[0]/'
 lanes 's/\*q += w\[1\]/*q += w[0]/'
-mutant mul/hb_plane_mul.c 's/upper != x/1/' hb_plane_mul
-mutant mul/hb_plane_mul.c 's/y += skip/y += step/' hb_plane_mul
-mutant mul/hb_plane_mul.c 's/y\[lane\]/y[1]/' hb_plane_mul
-mutant mul/hb_plane_mul.c 's/run(y, 0, in/run(y, 1, in/' hb_plane_mul
-mutant mul/hb_plane_mul.c 's/sums << k->half >> k->half/sums/' hb_plane_mul
-mutant mul/hb_plane_mul.c 's/uint32_t none = hb_requantized.*/uint32_t none = 0;/' hb_plane_mul
-mutant mul/hb_plane_pool_mul.c 's/ || \*to < v//' hb_plane_pool_mul
-mutant mul/hb_plane_pool_mul.c 's/!again || //' hb_plane_pool_mul
-mutant mul/hb_plane_pool_mul.c 's/a << k->half, b/a << k->half, a/' hb_plane_pool_mul
-mutant mul/hb_plane_pool_mul.c 's/max(a, b);/a;/' hb_plane_pool_mul
-mutant mul/hb_plane_pool_mul.c 's/out_pair - next/out_pair/' hb_plane_pool_mul
+rows() {
+    mutant mul/hb_rows_mul.h "$1" $both
+}
+rows 's/HB_HALF_FITS ? 16/HB_HALF_FITS + 1 ? 16/'
+rows 's/below << 16 | below/below/'
+rows 's/+ a \* lower/+ b * lower/'
+rows 's/k->w\[3\]\[kx\] = c/k->w[3][kx] = b/'
+rows 's/x, k->w\[3\]/x, k->w[2]/'
+rows 's/upper\[1\]/upper[0]/'
+plane() {
+    mutant mul/hb_plane_mul.c "$1" hb_plane_mul
+}
+plane 's/upper != x/1/'
+plane 's/y += skip/y += step/'
+plane 's/y\[lane\]/y[1]/'
+plane 's/run(y, 0, in/run(y, 1, in/'
+plane 's/sums << k->half >> k->half/sums/'
+plane 's/uint32_t none = .*/uint32_t none = 0;/'
+pool() {
+    mutant mul/hb_plane_pool_mul.c "$1" hb_plane_pool_mul
+}
+pool 's/ || \*to < v//'
+pool 's/!again || //'
+pool 's/a << k->half, b/a << k->half, a/'
+pool 's/max(a, b);/a;/'
+pool 's/out_pair - next/out_pair/'
+two() {
+    mutant mul/hb_plane_two_mul.c "$1" hb_plane_two_mul
+}
+two 's/size.all > HB_HALF_FITS/size.all > HB_HALF_FITS + 1/'
+two 's/<< (16 \* c)/<< 16/'
+two 's/level\[9\] << 16/level[9] << 15/'
+two 's/sums \& 0xffff/sums \& 0x7fff/'
+two 's/&k->scale\[1\], sums/\&k->scale[0], sums/'
+two 's/second = k->none\[1\]/second = k->none[0]/'
+two 's/k->w\[1\], &p->lower/k->w[2], \&p->lower/'
+two 's/y += 4/y += 2/'
+two 's/y\[k->next\]/y[0]/'
+two 's/m + 1, b + 1/m, b + 1/'
 
 echo "$count mutants, $failures failures"
 [ "$failures" -eq 0 ]

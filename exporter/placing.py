@@ -145,7 +145,8 @@ def _by_planes(group: Group, last: dict[str, int]) -> Iterator[Item]:
     yield Item(f"(plane) {group.stages[0].name}", input_size(first), group.first, group.last)
     for unit, after in pairwise(group.units):
         then = index + (2 if unit.pool else 1)
-        yield Item(unit.last.name, plane_size(*unit.last.shape[:2]), index, then + (1 if after.pool else 0))
+        size = plane_size(*unit.last.shape[:2]) * (2 if unit.in_twos else 1)
+        yield Item(unit.last.name, size, index, then + (1 if after.pool else 0))
         index = then
     stage = group.units[-1].last
     yield Item(stage.name, _whole_size(stage), group.first, last[stage.name])

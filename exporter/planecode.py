@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exporter.ops import Conv, MulShift
-from exporter.planes import ROWS
+from exporter.planes import ROWS, plane_size
 from exporter.stagecode import call
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from exporter.grouping import Group
     from exporter.planes import Unit
     from exporter.stagecode import Names
+
+
+WEIGHTS = 9  # of an output channel
 
 
 class PlaneCode:
@@ -30,6 +33,8 @@ class PlaneCode:
         self.name = f"run_{names.of[unit.last.name]}"
         self.first, self.ends = unit is group.units[0], unit is group.units[-1]
         self.source = unit.conv.main.inputs[0]
+        index = group.units.index(unit)
+        self.twos = index > 0 and group.units[index - 1].in_twos  # is its input one of two planes?
         self.lines: list[str] = []
 
     def parameters(self) -> list[str]:
@@ -68,15 +73,10 @@ class PlaneCode:
         """What the template needs."""
         self._input()
         place = self.names.place(self.unit.last.name)
-        self.add(f"int8_t *const out = {place}{' + c' if self.ends else ''};")
-        self.add("int16_t w[9];")
-        self.call(f"hb_levels_{self.conv.format}", ["w", self._weights(), "9"])
+        which = " + c" if self.ends else f" + c % 2 * {self._size(self.unit)}" if self.unit.in_twos else ""
+        self.add(f"int8_t *const out = {place}{which};")
         self._trace_what_is_not_there()
-        variant = self.unit.conv.main.variant
-        assert variant is not None
-        kernel = f"hb_plane{'_pool' if self.unit.pool else ''}_{variant.name}"
-        constants = self._constants()
-        self.call(kernel, ["out", "in", "w", *constants, str(self.requantizer.hi), f"&{self.identifier}_plane"])
+        self._make()
         self._trace()
         nodes = [*self.unit.conv.nodes, *(self.unit.pool.nodes if self.unit.pool else ())]
         return {
@@ -88,9 +88,33 @@ class PlaneCode:
             "lines": self.lines,
         }
 
+    @staticmethod
+    def _size(unit: Unit) -> int:
+        return plane_size(*unit.last.shape[:2])
+
+    def _make(self) -> None:
+        """The call of the kernel; where there are planes for two channels, at the first of them."""
+        variant = self.unit.conv.main.variant
+        assert variant is not None
+        kind = "_two" if self.unit.in_twos else "_pool" if self.unit.pool else ""
+        behind = ["in", "w", *self._constants(), str(self.requantizer.hi), f"&{self.identifier}_plane"]
+        indent = 8 if self.unit.in_twos else 4
+        if self.unit.in_twos:
+            self.add("if (c % 2 == 0) {")
+            behind = [str(self._size(self.unit)), *behind]
+        self.add(f"int16_t w[{WEIGHTS * (2 if self.unit.in_twos else 1)}];", indent)
+        self.call(f"hb_levels_{self.conv.format}", ["w", self._weights(), str(WEIGHTS)], indent)
+        if self.unit.in_twos:
+            after = self._weights().replace("c *", "(c + 1) *")
+            self.call(f"hb_levels_{self.conv.format}", [f"w + {WEIGHTS}", after, str(WEIGHTS)], indent)
+        self.call(f"hb_plane{kind}_{variant.name}", ["out", *behind], indent)
+        if self.unit.in_twos:
+            self.add("}")
+
     def _input(self) -> None:
         if not self.first:
-            self.add(f"const int8_t *const in = {self.names.place(self.source)};")
+            which = f" + c % 2 * {plane_size(*self.conv.in_shape[:2])}" if self.twos else ""
+            self.add(f"const int8_t *const in = {self.names.place(self.source)}{which};")
             return
         height, width, channels = self.conv.in_shape
         source = "x" if self.source == self.names.input else self.names.place(self.source)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from exporter.ops import Clip, Conv, InputPlanes, InputShift, MaxPool, MaxShift, MulShift, Shift
@@ -24,6 +24,7 @@ class Unit:
 
     conv: Stage
     pool: Stage | None
+    in_twos: bool = False  # two channels, which read the same input channel, at a time; planes for both are kept
 
     @property
     def last(self) -> Stage:
@@ -42,7 +43,16 @@ def find_units(graph: Graph, stages: Sequence[Stage]) -> tuple[Unit, ...]:
             return ()
     whole = all(unit.pool or unit.conv.shape[1] % ROWS == 0 for unit in units)  # pixels are made two by two
     even = units[-1].pool or units[-1].conv.shape[0] % ROWS == 0  # and rows, of which no plane holds the last ones
-    return tuple(units) if whole and even and _never_negative(graph, stages[0].main.inputs[0]) else ()
+    if not (whole and even and _never_negative(graph, stages[0].main.inputs[0])):
+        return ()
+    if len(units) > 1 and not units[0].pool and _input_channels(units[0]) == 1 and stages[0].shape[2] % ROWS == 0:
+        units[0] = replace(units[0], in_twos=True)
+    return tuple(units)
+
+
+def _input_channels(unit: Unit) -> int:
+    assert isinstance(unit.conv.main.op, Conv)
+    return unit.conv.main.op.in_shape[2]
 
 
 def _is_conv(stage: Stage) -> bool:

@@ -40,6 +40,9 @@ void hb_linear_ternary_mul(int32_t *y, const int8_t *x, const uint32_t *w,
 //   m, b,  one each, as for hb_mulshift_channel; *m >= 0 where it is pooled
 //   s
 //
+// hb_plane_two_mul: two output channels of the same plane, y and y + next, as
+// planes themselves (out_lane 1, out_pixel 2); 18 weights, two of m, b and s.
+//
 // Two sums share a word; hb_lanes_mul.h proves that they fit.
 void hb_plane_mul(int8_t *y, const int8_t *x, const int16_t *level,
                   const HB_ROM int16_t *m, const HB_ROM int32_t *b,
@@ -49,6 +52,10 @@ void hb_plane_pool_mul(int8_t *y, const int8_t *x, const int16_t *level,
                        const HB_ROM int16_t *m, const HB_ROM int32_t *b,
                        const HB_ROM uint8_t *s, int8_t hi,
                        const HB_ROM hb_plane *plane);
+void hb_plane_two_mul(int8_t *y, size_t next, const int8_t *x,
+                      const int16_t *level, const HB_ROM int16_t *m,
+                      const HB_ROM int32_t *b, const HB_ROM uint8_t *s,
+                      int8_t hi, const HB_ROM hb_plane *plane);
 
 #ifdef __cplusplus
 }

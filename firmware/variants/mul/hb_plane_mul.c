@@ -1,8 +1,8 @@
 // hb_plane_mul: a convolution of one channel, requantized.
 // SPDX-License-Identifier: Apache-2.0
 
-#include "hb_lanes_mul.h"
 #include "hb_mul.h"
+#include "hb_rows_mul.h"
 
 static inline int8_t *put(int8_t *y, size_t lane, size_t step,
                           const struct hb_lanes *k, uint32_t sums,
@@ -10,8 +10,8 @@ static inline int8_t *put(int8_t *y, size_t lane, size_t step,
 {
     uint32_t upper = none, lower = none;
     if (sums != k->start) {
-        lower = hb_requantized(k, sums >> k->half);
-        upper = hb_requantized(k, sums << k->half >> k->half);
+        lower = hb_requantized(&k->scale, sums >> k->half);
+        upper = hb_requantized(&k->scale, sums << k->half >> k->half);
     }
     y[lane] = (int8_t)lower;
     y[0] = (int8_t)upper;
@@ -19,11 +19,10 @@ static inline int8_t *put(int8_t *y, size_t lane, size_t step,
 }
 
 // Two columns at a time; the first two only begin the sums of the next ones.
-static void run(int8_t *y, size_t lane, const uint8_t *x,
-                const struct hb_lanes *lanes, const HB_ROM hb_plane *plane)
+static void run(int8_t *restrict y, size_t lane, const uint8_t *x,
+                const struct hb_lanes *restrict k, const HB_ROM hb_plane *plane)
 {
-    const struct hb_lanes k = *lanes;
-    const uint32_t none = hb_requantized(&k, k.start >> k.half);
+    const uint32_t none = hb_requantized(&k->scale, k->start >> k->half);
     const size_t in_pair = plane->in_pair;
     const size_t step = plane->out_pixel;
     const size_t width = plane->n_out;
@@ -31,14 +30,14 @@ static void run(int8_t *y, size_t lane, const uint8_t *x,
     for (size_t left = plane->n_pairs; left > 0; left--) {
         const uint8_t *upper = x, *lower = x + in_pair;
         const uint8_t *end = x + 2 * width;
-        uint32_t p = k.start, q = k.start;
+        uint32_t p = k->start, q = k->start;
         for (;;) {
-            uint32_t r = k.start, s = k.start;
-            hb_column(&k, upper, lower, &p, &q, &r);
-            hb_column(&k, upper + 2, lower + 2, &q, &r, &s);
+            uint32_t r = k->start, s = k->start;
+            hb_column(k, upper, lower, &p, &q, &r);
+            hb_column(k, upper + 2, lower + 2, &q, &r, &s);
             if (upper != x) {
-                y = put(y, lane, step, &k, p, none);
-                y = put(y, lane, step, &k, q, none);
+                y = put(y, lane, step, k, p, none);
+                y = put(y, lane, step, k, q, none);
             }
             if (upper == end) {
                 break;

@@ -5,8 +5,8 @@
 // The requantizer never falls, so that of the largest sum is the largest pixel:
 // one in four has to be requantized.
 
-#include "hb_lanes_mul.h"
 #include "hb_mul.h"
+#include "hb_rows_mul.h"
 
 static inline uint32_t max(uint32_t a, uint32_t b)
 {
@@ -23,10 +23,9 @@ static inline uint32_t most(const struct hb_lanes *k, uint32_t a, uint32_t b)
 }
 
 // again: the rows above, of which some pixels may be larger, are made.
-static void run(int8_t *y, uint8_t again, const uint8_t *x,
-                const struct hb_lanes *lanes, const HB_ROM hb_plane *plane)
+static void run(int8_t *restrict y, uint8_t again, const uint8_t *x,
+                const struct hb_lanes *restrict k, const HB_ROM hb_plane *plane)
 {
-    const struct hb_lanes k = *lanes;
     const size_t in_pair = plane->in_pair;
     const size_t step = plane->out_pixel;
     const size_t width = plane->n_out;
@@ -35,13 +34,14 @@ static void run(int8_t *y, uint8_t again, const uint8_t *x,
         const uint8_t *upper = x, *lower = x + in_pair;
         const uint8_t *end = x + 2 * width;
         int8_t *to = y;
-        uint32_t p = k.start, q = k.start;
+        uint32_t p = k->start, q = k->start;
         for (;;) {
-            uint32_t r = k.start, s = k.start;
-            hb_column(&k, upper, lower, &p, &q, &r);
-            hb_column(&k, upper + 2, lower + 2, &q, &r, &s);
+            uint32_t r = k->start, s = k->start;
+            hb_column(k, upper, lower, &p, &q, &r);
+            hb_column(k, upper + 2, lower + 2, &q, &r, &s);
             if (upper != x) {
-                const int8_t v = (int8_t)hb_requantized(&k, most(&k, p, q));
+                const int8_t v =
+                    (int8_t)hb_requantized(&k->scale, most(k, p, q));
                 if (!again || *to < v) {
                     *to = v;
                 }
