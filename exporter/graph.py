@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from exporter.ops import OPS, Conv, Op, Shape
+from exporter.ops import OPS, AvgPool, Conv, MaxPool, MulShift, Op, Shape, Shift
 from exporter.variants import VARIANTS, Variant
 from training.errors import HalfbyteError
 from training.formats import SPEC_VERSION
@@ -45,12 +45,12 @@ class Node:
     @property
     def by_pixel(self) -> bool:
         """Is it a convolution that makes all channels of a pixel at once, as a linear layer of its window?"""
-        return self.variant is not None and isinstance(self.op, Conv) and self.op.channels > 1
+        return self.variant is not None and isinstance(self.op, Conv) and not self.op.fits_planes
 
     @property
     def by_plane(self) -> bool:
         """Is it a convolution that a plane kernel can make where its group goes by channels?"""
-        return self.variant is not None and isinstance(self.op, Conv) and self.op.channels == 1
+        return self.variant is not None and isinstance(self.op, Conv) and self.op.fits_planes
 
     def tables(self) -> Sequence[Table]:
         """Constants of the generated C."""
@@ -111,7 +111,17 @@ class Graph:
     def with_kernels(self, variants: Mapping[str, str]) -> Graph:
         """The same network with these variants by operation, portable where none is named."""
         by_node = {name: VARIANTS[variant] for name, variant in variants.items()}
-        return replace(self, nodes=tuple(replace(node, variant=by_node.get(node.name)) for node in self.nodes))
+        nodes = tuple(replace(node, variant=by_node.get(node.name)) for node in self.nodes)
+        one_by_one = {node.name for node in nodes if node.by_pixel and self._goes_on_by_channel(node.name)}
+        return replace(self, nodes=tuple(replace(n, variant=None) if n.name in one_by_one else n for n in nodes))
+
+    def _goes_on_by_channel(self, name: str) -> bool:
+        """Does a depthwise convolution read the map? Then it may be made channel by channel, in far less memory."""
+        ops = [(node.name, node.op) for node in self.readers(name)]
+        return any(
+            op.depthwise if isinstance(op, Conv) else _one_channel(op) and self._goes_on_by_channel(reader)
+            for reader, op in ops
+        )
 
     @property
     def kernels(self) -> dict[str, str]:
@@ -143,6 +153,11 @@ class Graph:
         }
         nodes = ",\n".join("  " + json.dumps(record, separators=(",", ":")) for record in self._records())
         return json.dumps(head, indent=1, ensure_ascii=False)[:-2] + f',\n "nodes": [\n{nodes}\n ]\n}}\n'
+
+
+def _one_channel(op: Op) -> bool:
+    """Is a channel of its output made of one channel of its input?"""
+    return isinstance(op, (MaxPool, AvgPool, MulShift, Shift)) or op.elementwise
 
 
 def _first(op: Op, variants: Sequence[str]) -> Variant | None:

@@ -73,9 +73,25 @@ def test_a_variant_makes_all_channels_of_a_pixel_with_the_linear_kernel_of_the_f
     )
     exported = export(prepared(model), "net", plan=plan, variants=(variant,))
     check(exported)
+    first = VARIANTS[variant].weights(linear("sym4"))
     convs = [node for node in exported.graph.nodes if isinstance(node.op, Conv)]
-    assert [node.by_pixel for node in convs] == [False, *[True] * (len(formats) + 1)]  # one channel: 9 products
+    assert [node.by_pixel for node in convs] == [first is not None, *[True] * (len(formats) + 1)]
     assert [node.kernel() for node in convs[1:]] == [f"hb_linear_{fmt}_{variant}" for fmt in (*formats, formats[0])]
+
+
+def test_a_map_that_goes_on_by_channel_is_not_made_pixel_by_pixel():
+    model = map_network(
+        Input((2, 8, 8), channels="first", shift=1),
+        conv(2, 4),
+        conv(4, 4),
+        nn.MaxPool2d(2),
+        conv(4, 4, groups=4),
+        nn.Flatten(),
+        BitLinear(64, 3, requant=None),
+    )
+    exported = export(prepared(model), "net", variants=("mul",))
+    assert [node.by_pixel for node in exported.graph.nodes if isinstance(node.op, Conv)] == [True, False, False]
+    check(exported)
 
 
 def linear(fmt: str) -> Linear:

@@ -127,7 +127,7 @@ def test_a_requantizer_that_falls_may_be_a_plane_of_its_own():
 
 def test_verification_notices_a_half_of_a_word_that_overflows():
     exported = exported_by_channel(*like_cnn_64(), width=20)
-    kernel = exported.folder / "c" / "hb_lanes_mul.h"
+    kernel = exported.folder / "c" / "hb_rows_mul.h"
     kernel.write_text(kernel.read_text().replace("below << 16 | below", "below"))  # the lower rows' sums begin with 0
     report = exported.compare(random_samples(exported.graph, 24))
     assert report.first is not None

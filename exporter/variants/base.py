@@ -30,10 +30,10 @@ class Variant:
     def weights(self, op: Op) -> Table | None:
         """As `packed`; a convolution of several channels runs as a linear layer for every pixel (SPEC 5.7).
 
-        One of a single channel has its own weights, whether it runs as a plane or not.
+        One that fits planes has its own weights, whether its group runs as planes or not.
         """
         if not isinstance(op, Conv):
             return self.packed(op)
-        if op.channels == 1:
-            return op.tables()[0] if self.planes and op.fits_planes else None
+        if op.fits_planes:
+            return op.tables()[0] if self.planes else None
         return self.packed(op.as_linear()) if op.groups == 1 else None
