@@ -38,7 +38,7 @@ static HB_OWN_FRAME void hb_gather(struct hb_list *list, const int8_t *x,
             continue;
         }
         size_t apart = (size_t)(in - last);
-        for (; apart > farthest + 1 && left > 0; left--, e++) {
+        for (; apart > (size_t)farthest + 1 && left > 0; left--, e++) {
             e->x = 0; // an input that adds nothing, so that the gap fits
             e->gap = (uint8_t)(farthest * BYTES);
             apart -= (size_t)farthest + 1;
