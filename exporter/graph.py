@@ -39,18 +39,26 @@ class Node:
         """Name of the C function, and of its file."""
         if self.variant is None or self.by_plane:
             return self.op.kernel()
-        op = self.op.as_linear() if isinstance(self.op, Conv) else self.op
+        op = self.op.as_linear() if self.by_pixel and isinstance(self.op, Conv) else self.op
         return f"{op.kernel()}_{self.variant.name}"
+
+    def channel_kernel(self) -> str:
+        """Name of the requantizer for one channel of a map."""
+        return f"{self.op.kernel()}_channel" + (f"_{self.variant.name}" if self.variant else "")
 
     @property
     def by_pixel(self) -> bool:
         """Is it a convolution that makes all channels of a pixel at once, as a linear layer of its window?"""
-        return self.variant is not None and isinstance(self.op, Conv) and not self.op.fits_planes
+        op = self.op
+        if self.variant is None or not isinstance(op, Conv) or op.fits_planes:
+            return False
+        return self.variant.weights(op) is not None
 
     @property
     def by_plane(self) -> bool:
         """Is it a convolution that a plane kernel can make where its group goes by channels?"""
-        return self.variant is not None and isinstance(self.op, Conv) and self.op.fits_planes
+        op = self.op
+        return self.variant is not None and self.variant.planes and isinstance(op, Conv) and op.fits_planes
 
     def tables(self) -> Sequence[Table]:
         """Constants of the generated C."""
@@ -162,7 +170,7 @@ def _one_channel(op: Op) -> bool:
 
 def _first(op: Op, variants: Sequence[str]) -> Variant | None:
     """The first of the variants that has a kernel for the operation; None where it stays portable."""
-    return next((v for v in map(VARIANTS.__getitem__, variants) if v.weights(op) is not None), None)
+    return next((v for v in map(VARIANTS.__getitem__, variants) if v.serves(op)), None)
 
 
 def read_graph(path: Path) -> Graph:

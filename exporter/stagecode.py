@@ -300,7 +300,7 @@ def _requantize(code: StageCode, channel: str, step: str, indent: int) -> None:
     node = code.stage.nodes[1]
     arguments = [a.format(o=channel, **code.names.tables(node)) for a in node.op.channel_arguments()]
     out = "out" if step == "1" else f"out + {channel}"
-    code.call(f"{node.kernel()}_channel", [out, step, "sums", *arguments, str(code.width)], indent)
+    code.call(node.channel_kernel(), [out, step, "sums", *arguments, str(code.width)], indent)
 
 
 def _pool(code: StageCode) -> None:

@@ -55,7 +55,7 @@ class Move:
 def variants_of(node: Node, chip: Chip, variant: str = AUTO) -> list[str]:
     """The variants that an operation can have on a chip, the usually fastest first and the portable one last."""
     names = {AUTO: ISAS[chip.isa].variants, PORTABLE: ()}.get(variant, (variant,))
-    return [*(name for name in names if VARIANTS[name].weights(node.op) is not None), PORTABLE]
+    return [*(name for name in names if VARIANTS[name].serves(node.op)), PORTABLE]
 
 
 def first_choice(graph: Graph, chip: Chip, variant: str) -> dict[str, str]:

@@ -100,4 +100,6 @@ def _weights(op: Op) -> Table | None:
     return Table("w", "uint8_t", pack_blocks(fmt, fmt.code_of_level(op.w)), op.w.size)
 
 
-AVR = Variant("avr", _weights)
+OTHERS = frozenset({"hb_conv_int8", "hb_maxpool", "hb_mulshift"})
+
+AVR = Variant("avr", _weights, OTHERS)

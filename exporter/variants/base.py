@@ -21,11 +21,13 @@ class Variant:
     name    behind the names of its kernels, and of their folder in firmware/variants/
     packed  operation -> its weights packed as this variant reads them; None where it has no kernel for it
     planes  has it kernels for planes, one channel of a map each?
+    others  portable kernels of which it has its own besides, with tables as they are
     """
 
     name: str
     packed: Callable[[Op], Table | None]
     planes: bool = False
+    others: frozenset[str] = frozenset()
 
     def weights(self, op: Op) -> Table | None:
         """As `packed`; a convolution of several channels runs as a linear layer for every pixel (SPEC 5.7).
@@ -37,3 +39,7 @@ class Variant:
         if op.fits_planes:
             return op.tables()[0] if self.planes else None
         return self.packed(op.as_linear()) if op.groups == 1 else None
+
+    def serves(self, op: Op) -> bool:
+        """Has it a kernel for an operation?"""
+        return self.weights(op) is not None or op.kernel() in self.others

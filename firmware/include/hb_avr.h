@@ -30,6 +30,24 @@ void hb_linear_sym5_avr(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
 void hb_linear_int8_avr(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
                         size_t n_in, size_t n_out);
 
+// As hb_conv_<format>, of the same weights.
+void hb_conv_int8_avr(int32_t *acc, const int8_t *const *rows,
+                      const HB_ROM uint8_t *w, size_t first,
+                      const HB_ROM hb_window *window);
+
+// As hb_mulshift and hb_mulshift_channel.
+void hb_mulshift_avr(int8_t *y, const int32_t *acc, const HB_ROM int16_t *m,
+                     const HB_ROM int32_t *b, const HB_ROM uint8_t *s,
+                     int8_t lo, int8_t hi, size_t n);
+void hb_mulshift_channel_avr(int8_t *y, size_t step, const int32_t *acc,
+                             const HB_ROM int16_t *m, const HB_ROM int32_t *b,
+                             const HB_ROM uint8_t *s, int8_t lo, int8_t hi,
+                             size_t n);
+
+// As hb_maxpool.
+void hb_maxpool_avr(int8_t *y, const int8_t *const *rows,
+                    const HB_ROM hb_window *window);
+
 #ifdef __cplusplus
 }
 #endif

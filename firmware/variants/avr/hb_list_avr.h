@@ -6,14 +6,7 @@
 #define HB_LIST_AVR_H
 
 #include "hb_avr.h"
-
-// A function of its own: beside an array of more than 63 bytes in its frame,
-// avr-gcc takes 7 instructions for every variable that it keeps there.
-#ifdef __AVR__
-#define HB_OWN_FRAME __attribute__((noinline))
-#else
-#define HB_OWN_FRAME
-#endif
+#include "hb_frame_avr.h"
 
 // A list takes 134 bytes of stack; the sum of its x is at most HB_MOST.
 enum { HB_ENTRIES = 64, HB_MOST = HB_ENTRIES * 127 };
