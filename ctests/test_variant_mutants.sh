@@ -16,7 +16,7 @@ compile() {
     "$cc" -std=c99 -O1 -I include -I src -I "$root/ctests" -c -o "$1" "$2"
 }
 
-tests='test_variants.o test_planes.o columns.o naive.o check.o'
+tests='test_variants.o test_planes.o test_same.o columns.o naive.o check.o'
 for object in $tests; do
     compile "$object" "$root/ctests/${object%.o}.c"
 done
@@ -294,6 +294,48 @@ two 's/k->w\[1\], &p->lower/k->w[2], \&p->lower/'
 two 's/y += 4/y += 2/'
 two 's/y\[k->next\]/y[0]/'
 two 's/m + 1, b + 1/m, b + 1/'
+
+# avr: kernels that take what the portable ones take.
+conv3x3() {
+    mutant avr/hb_conv3x3_avr.h "$1" hb_conv_int8_avr
+}
+conv3x3 's/kernel_h != 3/kernel_h > 3/'
+conv3x3 's/kernel_w != 3/kernel_w > 3/'
+conv3x3 's/window->stride != 1/0/'
+conv3x3 's/window->pad != 0/0/'
+conv3x3 's/window->channels != 1/0/; s/window->pixel != 1/0/'
+conv3x3 's/n > UINT8_MAX/0/'
+conv3x3 's/rows\[1\] == NULL/0/'
+conv3x3 's/\[k \/ 3\]/[k % 3]/'
+conv3x3 's/x + k % 3/x + k \/ 3/'
+maxpool() {
+    mutant avr/hb_maxpool_avr.c "$1" hb_maxpool_avr
+}
+maxpool 's/window->kernel_h != 2/0/'
+maxpool 's/window->stride != 2/0/'
+maxpool 's/window->pad != 0/0/'
+maxpool 's/window->channels != 1/0/; s/window->pixel != 1/0/'
+maxpool 's/rows\[1\] == NULL/0/'
+for k in 0 1; do
+    maxpool "s/upper\[$k\]/lower[$k]/"
+    maxpool "s/lower\[$k\]/upper[$k]/"
+done
+mulshift() {
+    mutant avr/hb_mulshift_channel_avr.c "$1" hb_mulshift_channel_avr
+}
+mulshift 's/shift == 0 ||//'
+mulshift 's/step > UINT8_MAX ||//'
+mulshift 's/n > UINT8_MAX ||//'
+mulshift 's/128, 64, 32/128, 64, 16/'
+mulshift 's/& 7;/\& 3;/'
+mulshift 's/>> 3;/>> 4;/'
+mulshift 's/v >= scale->above/v > scale->above/'
+mulshift 's/v < scale->low/v < 0/'
+mulshift 's/(hi + 1)/(hi + 2)/'
+mulshift 's/up \* lo/up * (lo - 1)/'
+mulshift 's/ + scale->b/ - scale->b/'
+mutant avr/hb_mulshift_avr.c 's/b + i/b/' hb_mulshift_avr
+mutant avr/hb_mulshift_avr.c 's/i < n/i + 1 < n/' hb_mulshift_avr
 
 echo "$count mutants, $failures failures"
 [ "$failures" -eq 0 ]

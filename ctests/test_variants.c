@@ -9,6 +9,7 @@
 #include "hb_nomul.h"
 #include "naive.h"
 #include "test_planes.h"
+#include "test_same.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -214,5 +215,6 @@ int main(int argc, char **argv)
     const unsigned long planes = test_planes(argc > 1 ? argv[1] : NULL);
     CHECK(argc > 1 || tested == sizeof variants / sizeof *variants,
           "%lu variants", tested);
-    return check_report("variants", tested + planes);
+    const unsigned long same = test_same(argc > 1 ? argv[1] : NULL);
+    return check_report("variants", tested + planes + same);
 }

@@ -102,4 +102,4 @@ def _weights(op: Op) -> Table | None:
 
 OTHERS = frozenset({"hb_conv_int8", "hb_maxpool", "hb_mulshift"})
 
-AVR = Variant("avr", _weights, OTHERS)
+AVR = Variant("avr", _weights, others=OTHERS)

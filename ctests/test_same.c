@@ -1,0 +1,199 @@
+// Kernels of variants that take what the portable ones take: the same results.
+// SPDX-License-Identifier: Apache-2.0
+
+#include "test_same.h"
+#include "check.h"
+#include "hb_avr.h"
+#include "naive.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROUNDS = 3000, MAX_N = 300, MAX_ROW = 700 };
+
+static int32_t random_in(int32_t lo, int32_t hi)
+{
+    static uint32_t state = 7;
+    state = state * 1664525u + 1013904223u;
+    return lo + (int32_t)((state >> 8) % (uint32_t)(hi - lo + 1));
+}
+
+static uint8_t random_byte(void)
+{
+    return (uint8_t)random_in(0, 255);
+}
+
+static int one_of(const int *values, int n)
+{
+    return values[random_in(0, n - 1)];
+}
+
+// ---- Windows --------------------------------------------------------------
+
+static struct {
+    hb_window window;
+    size_t first, channels;
+    int8_t row[3][MAX_ROW];
+    const int8_t *rows[3];
+} w;
+
+// A window that a fast kernel may know, changed in one thing at times.
+static void random_window(uint8_t kernel, uint8_t stride, size_t channels)
+{
+    const uint16_t n_out =
+        (uint16_t)random_in(0, one_of((int[]){3, 20, 260}, 3));
+    const uint16_t n_in =
+        (uint16_t)(n_out == 0 ? 0 : (n_out - 1) * stride + kernel);
+    w.window = (hb_window){n_out, n_in, 1, 1, kernel, kernel, stride, 0};
+    w.first = 0;
+    const int change = random_in(0, 9);
+    w.window.pad = change == 0;
+    w.window.kernel_h = (uint8_t)(change == 1 ? kernel - 1 : kernel);
+    w.window.kernel_w = (uint8_t)(change == 2 ? kernel - 1 : kernel);
+    w.window.n_in = (uint16_t)(n_in + (change == 3));
+    if (change == 4 && n_in <= MAX_ROW / 2) {
+        w.window.pixel = 2;
+        w.window.channels = (uint16_t)channels;
+        w.first = channels == 1;
+    }
+    if (change == 5) {
+        w.window.stride = (uint8_t)(3 - stride);
+        w.window.n_out =
+            (uint16_t)(n_in < kernel ? 0 : (n_in - kernel) / 2 + 1);
+    }
+    for (size_t y = 0; y < 3; y++) {
+        const int end = one_of((int[]){127, 127, 127, 3}, 4);
+        for (size_t x = 0; x < MAX_ROW; x++) {
+            w.row[y][x] = (int8_t)(end == 127 && random_in(0, 2) == 0
+                                       ? one_of((int[]){-127, 127}, 2)
+                                       : random_in(-end, end));
+        }
+        w.rows[y] = change == 6 && random_in(0, 1) == 0 ? NULL : w.row[y];
+    }
+}
+
+static void same_convolution(void)
+{
+    static int32_t want[MAX_ROW];
+    uint8_t codes[18];
+    random_window(3, 1, 2);
+    const uint8_t end = random_byte();
+    for (size_t k = 0; k < sizeof codes; k++) {
+        codes[k] =
+            end < 100 ? (uint8_t)one_of((int[]){127, 129}, 2) : random_byte();
+        codes[k] = codes[k] == 128 ? 0 : codes[k];
+    }
+    const size_t size = w.window.n_out * sizeof *want;
+    hb_conv_int8(want, w.rows, codes, w.first, &w.window);
+    int32_t *acc = guard_new(size, 0xa5);
+    hb_conv_int8_avr(acc, w.rows, codes, w.first, &w.window);
+    CHECK(memcmp(acc, want, size) == 0, "hb_conv_int8_avr, %u pixels",
+          w.window.n_out);
+    guard_free(acc, "hb_conv_int8_avr");
+}
+
+static void same_maximum(void)
+{
+    static int8_t want[2 * MAX_ROW];
+    random_window(2, 2, 2);
+    if (w.rows[0] == NULL && w.rows[1] == NULL) {
+        return; // a window has one pixel of the map
+    }
+    const size_t size = (size_t)w.window.n_out * w.window.channels;
+    hb_maxpool(want, w.rows, &w.window);
+    int8_t *y = guard_new(size, 0xa5);
+    hb_maxpool_avr(y, w.rows, &w.window);
+    CHECK(memcmp(y, want, size) == 0, "hb_maxpool_avr, %u pixels",
+          w.window.n_out);
+    guard_free(y, "hb_maxpool_avr");
+}
+
+// ---- Requantizers ---------------------------------------------------------
+
+static struct {
+    int8_t lo, hi;
+    int32_t acc[MAX_N];
+    int16_t m[MAX_N];
+    int32_t b[MAX_N];
+    uint8_t s[MAX_N];
+} q;
+
+// Products and sums of them below 2^31, of all sizes.
+static void random_sums(size_t n)
+{
+    q.hi = (int8_t)one_of((int[]){127, 15, 1, 100}, 4);
+    q.lo = (int8_t)(random_in(0, 1) ? 0 : -q.hi);
+    for (size_t i = 0; i < n; i++) {
+        const int bits = random_in(0, 15);
+        q.m[i] = (int16_t)random_in(-(1 << bits), (1 << bits) - 1);
+        q.s[i] = (uint8_t)random_in(0, 31);
+        q.b[i] = random_in(-(1 << 29), 1 << 29);
+        if (random_in(0, 1)) {
+            q.b[i] >>= random_in(0, 29);
+        }
+    }
+    const int32_t most = (1 << 30) >> random_in(0, 15);
+    for (size_t i = 0; i < n; i++) {
+        const int32_t bound = most / (abs(q.m[0]) + 1);
+        q.acc[i] = random_in(-bound, bound);
+    }
+}
+
+static void same_channel(void)
+{
+    const size_t n = (size_t)random_in(0, random_in(0, 9) ? 20 : 260);
+    const size_t step = (size_t)one_of((int[]){1, 1, 2, 16, 255, 256}, 6);
+    static int8_t want[MAX_N * 256];
+    random_sums(n + 1);
+    memset(want, 0x5a, n * step);
+    hb_mulshift_channel(want, step, q.acc, q.m, q.b, q.s, q.lo, q.hi, n);
+    int8_t *y = guard_new(n * step, 0x5a);
+    hb_mulshift_channel_avr(y, step, q.acc, q.m, q.b, q.s, q.lo, q.hi, n);
+    CHECK(memcmp(y, want, n * step) == 0,
+          "hb_mulshift_channel_avr, %lu sums, m %d b %ld s %u",
+          (unsigned long)n, q.m[0], (long)q.b[0], q.s[0]);
+    guard_free(y, "hb_mulshift_channel_avr");
+}
+
+static void same_vector(void)
+{
+    const size_t n = (size_t)random_in(0, 20);
+    random_sums(n + 1);
+    for (size_t i = 0; i < n; i++) {
+        q.acc[i] = q.acc[i] / 256 / (abs(q.m[i]) + 1);
+    }
+    int8_t want[20];
+    hb_mulshift(want, q.acc, q.m, q.b, q.s, q.lo, q.hi, n);
+    int32_t *acc = copy_of(q.acc, n * sizeof *acc);
+    int8_t *y = (int8_t *)acc; // on the sums' first bytes
+    hb_mulshift_avr(y, acc, q.m, q.b, q.s, q.lo, q.hi, n);
+    CHECK(memcmp(y, want, n) == 0, "hb_mulshift_avr, %lu sums",
+          (unsigned long)n);
+    free(acc);
+}
+
+// ---- All of them ----------------------------------------------------------
+
+static const struct {
+    const char *name;
+    void (*test)(void);
+} tests[] = {
+    {"hb_conv_int8_avr", same_convolution},
+    {"hb_maxpool_avr", same_maximum},
+    {"hb_mulshift_channel_avr", same_channel},
+    {"hb_mulshift_avr", same_vector},
+};
+
+unsigned long test_same(const char *name)
+{
+    unsigned long tested = 0;
+    for (size_t k = 0; k < sizeof tests / sizeof *tests; k++) {
+        if (name == NULL || strcmp(name, tests[k].name) == 0) {
+            for (int i = 0; i < ROUNDS; i++) {
+                tests[k].test();
+            }
+            tested++;
+        }
+    }
+    return tested;
+}
