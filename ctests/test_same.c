@@ -9,13 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 3000, MAX_N = 300, MAX_ROW = 700 };
+enum { ROUNDS = 3000, MAX_N = 300, MAX_ROW = 300 * 600 };
 
 static int32_t random_in(int32_t lo, int32_t hi)
 {
-    static uint32_t state = 7;
-    state = state * 1664525u + 1013904223u;
-    return lo + (int32_t)((state >> 8) % (uint32_t)(hi - lo + 1));
+    static uint64_t state = 7;
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    const uint32_t range = (uint32_t)hi - (uint32_t)lo + 1;
+    return (int32_t)(lo + (int64_t)((state >> 32) % range));
 }
 
 static uint8_t random_byte(void)
@@ -32,51 +33,52 @@ static int one_of(const int *values, int n)
 
 static struct {
     hb_window window;
-    size_t first, channels;
+    size_t first;
     int8_t row[3][MAX_ROW];
     const int8_t *rows[3];
 } w;
 
-// A window that a fast kernel may know, changed in one thing at times.
-static void random_window(uint8_t kernel, uint8_t stride, size_t channels)
+// A window that a fast kernel may know, changed in some things at times.
+static void random_window(uint8_t kernel, uint8_t stride)
 {
     const uint16_t n_out =
         (uint16_t)random_in(0, one_of((int[]){3, 20, 260}, 3));
-    const uint16_t n_in =
-        (uint16_t)(n_out == 0 ? 0 : (n_out - 1) * stride + kernel);
-    w.window = (hb_window){n_out, n_in, 1, 1, kernel, kernel, stride, 0};
+    const uint8_t pad = (uint8_t)one_of((int[]){0, 0, 1, 2}, 4);
+    const int span = n_out == 0 ? 0 : (n_out - 1) * stride + kernel;
+    w.window = (hb_window){n_out, 0, 1, 1, kernel, kernel, stride, pad};
     w.first = 0;
-    const int change = random_in(0, 9);
-    w.window.pad = change == 0;
+    int n_in = span - pad - random_in(0, pad) + one_of((int[]){0, 0, 1}, 3);
+    n_in = n_in < 1 ? 1 : n_in;
+    const int change = random_in(0, 11);
     w.window.kernel_h = (uint8_t)(change == 1 ? kernel - 1 : kernel);
     w.window.kernel_w = (uint8_t)(change == 2 ? kernel - 1 : kernel);
-    w.window.n_in = (uint16_t)(n_in + (change == 3));
-    if (change == 4 && n_in <= MAX_ROW / 2) {
-        w.window.pixel = 2;
-        w.window.channels = (uint16_t)channels;
-        w.first = channels == 1;
+    if (change >= 3 && change <= 5) {
+        w.window.pixel = (uint16_t)one_of((int[]){2, 3, 16, 300}, 4);
+        w.first = (size_t)random_in(0, 1);
+        w.window.channels = (uint16_t)(change == 3 ? 2 - w.first : 1);
     }
-    if (change == 5) {
+    if (change == 6) {
         w.window.stride = (uint8_t)(3 - stride);
-        w.window.n_out =
-            (uint16_t)(n_in < kernel ? 0 : (n_in - kernel) / 2 + 1);
+        w.window.n_out = (uint16_t)(n_out / 2);
     }
+    w.window.n_in = (uint16_t)n_in;
+    const size_t size = (size_t)n_in * w.window.pixel;
     for (size_t y = 0; y < 3; y++) {
         const int end = one_of((int[]){127, 127, 127, 3}, 4);
-        for (size_t x = 0; x < MAX_ROW; x++) {
+        for (size_t x = 0; x < size; x++) {
             w.row[y][x] = (int8_t)(end == 127 && random_in(0, 2) == 0
                                        ? one_of((int[]){-127, 127}, 2)
                                        : random_in(-end, end));
         }
-        w.rows[y] = change == 6 && random_in(0, 1) == 0 ? NULL : w.row[y];
+        w.rows[y] = change > 8 && random_in(0, 1) == 0 ? NULL : w.row[y];
     }
 }
 
 static void same_convolution(void)
 {
-    static int32_t want[MAX_ROW];
+    static int32_t want[300];
     uint8_t codes[18];
-    random_window(3, 1, 2);
+    random_window(3, 1);
     const uint8_t end = random_byte();
     for (size_t k = 0; k < sizeof codes; k++) {
         codes[k] =
@@ -94,8 +96,8 @@ static void same_convolution(void)
 
 static void same_maximum(void)
 {
-    static int8_t want[2 * MAX_ROW];
-    random_window(2, 2, 2);
+    static int8_t want[600];
+    random_window(2, 2);
     if (w.rows[0] == NULL && w.rows[1] == NULL) {
         return; // a window has one pixel of the map
     }

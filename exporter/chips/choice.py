@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from exporter.chips.isa import ISAS
 from exporter.chips.products import by_layer
+from exporter.ops import Conv
 from exporter.variants import PORTABLE, VARIANTS
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from exporter.graph import Graph, Node
 
 AUTO = "auto"
+ONE_CHANNEL = " of one channel"  # behind the name of a convolution in COSTS
 COSTS = Path(__file__).parent / "costs.json"  # made by: halfbyte bench kernels --record
 
 
@@ -65,8 +67,8 @@ def first_choice(graph: Graph, chip: Chip, variant: str) -> dict[str, str]:
     for node in graph.nodes:
         names = variants_of(node, chip, variant)
         if variant == AUTO:
-            measured = [name for name in names if _kernel(node, name) in known]
-            names = sorted(measured, key=lambda name: known[_kernel(node, name)].instructions) or names
+            measured = {name: cost.instructions for name in names if (cost := _cost(known, node, name))}
+            names = sorted(measured, key=measured.__getitem__) or names
         if names[0] != PORTABLE:
             found[node.name] = names[0]
     return found
@@ -92,11 +94,15 @@ def _moves(graph: Graph, chip: Chip) -> Iterator[Move]:
         by_kernel.setdefault(node.kernel(), []).append(node)
     for kernel, nodes in by_kernel.items():
         for variant in variants_of(nodes[0], chip):
-            now, other = known.get(kernel), known.get(_kernel(nodes[0], variant))
+            now, other = _cost(known, nodes[0]), _cost(known, nodes[0], variant)
             if now and other:
                 extra = (other.instructions - now.instructions) * sum(products[node.name] for node in nodes)
                 yield Move(kernel, variant, now.bytes - other.bytes, extra)
 
 
-def _kernel(node: Node, variant: str) -> str:
-    return replace(node, variant=VARIANTS.get(variant)).kernel()
+def _cost(known: dict[str, Cost], node: Node, variant: str | None = None) -> Cost | None:
+    """Of an operation by a variant; of none, as it is. A window on one channel is a case of its own, once measured."""
+    if variant is not None:
+        node = replace(node, variant=VARIANTS.get(variant))
+    one = isinstance(node.op, Conv) and node.op.channels == 1
+    return (known.get(node.kernel() + ONE_CHANNEL) if one else None) or known.get(node.kernel())

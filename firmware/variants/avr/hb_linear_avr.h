@@ -17,7 +17,7 @@
 static HB_OWN_FRAME void hb_gather(struct hb_list *list, const int8_t *x,
                                    size_t n_in, uint8_t negative)
 {
-    const uint8_t farthest = UINT8_MAX / BYTES; // inputs that a gap can hold
+    const size_t farthest = UINT8_MAX / BYTES; // inputs that a gap can hold
     const int8_t *const end = x + n_in;
     const int8_t *in = x + list->next;
     const int8_t *last = in;
@@ -41,7 +41,7 @@ static HB_OWN_FRAME void hb_gather(struct hb_list *list, const int8_t *x,
         for (; apart > (size_t)farthest + 1 && left > 0; left--, e++) {
             e->x = 0; // an input that adds nothing, so that the gap fits
             e->gap = (uint8_t)(farthest * BYTES);
-            apart -= (size_t)farthest + 1;
+            apart -= farthest + 1;
         }
         sum = (uint16_t)(sum + (uint8_t)v);
         if (left == 0 || sum > LIMIT) {
