@@ -244,56 +244,45 @@ mutant avr/hb_trits_avr.h 's/k % 5 == 0/k == 0/' hb_linear_ternary_avr
 mutant avr/hb_bytes_avr.h 's/w\[k\]/(int8_t)w[k]/' hb_linear_int8_avr
 mutant avr/hb_linear_sym5_avr.c 's/<< 4)/<< 3)/' hb_linear_sym5_avr
 # Plane kernels: the bound of half a word, what a half begins with, the taps.
-both='hb_plane_mul hb_plane_pool_mul'
-lanes() {
-    mutant mul/hb_lanes_mul.h "$1" $both hb_plane_two_mul
+both='hb_plane_mul hb_plane_pool_mul hb_plane_two_mul'
+planes() {
+    mutant mul/hb_plane_mul.h "$1" $both
 }
-lanes 's/FITS = 516/FITS = 517/'
-lanes 's/w < 0 ? -w : w/w < 0 ? 0 : w/'
-lanes 's/w < 0 ? -w : 0/0/'
-lanes 's/ - below \* k->mul//'
-lanes 's/<< \*s)/<< (*s + 1))/'
-lanes 's/y > k->hi ? k->hi : y/y/'
-lanes 's/\*q += w\[1\]/*q += w[0]/'
-rows() {
-    mutant mul/hb_rows_mul.h "$1" $both
-}
-rows 's/HB_HALF_FITS ? 16/HB_HALF_FITS + 1 ? 16/'
-rows 's/below << 16 | below/below/'
-rows 's/+ a \* lower/+ b * lower/'
-rows 's/k->w\[3\]\[kx\] = c/k->w[3][kx] = b/'
-rows 's/x, k->w\[3\]/x, k->w[2]/'
-rows 's/upper\[1\]/upper[0]/'
+planes 's/\*q += w\[1\]/*q += w[0]/'
+planes 's/x, w\[0\], &p->lower/x, w[1], \&p->lower/'
+planes 's/= lower\[0\]/= lower[1]/'
+planes 's/upper\[1\]/upper[0]/'
+planes 's/<< \*s)/<< (*s + 1))/'
+planes 's/y > k->hi ? k->hi : y/y/'
 plane() {
     mutant mul/hb_plane_mul.c "$1" hb_plane_mul
 }
+plane 's/sum == 0 ? k->none/sum == 0 ? 0/'
 plane 's/upper != x/1/'
 plane 's/y += skip/y += step/'
-plane 's/y\[lane\]/y[1]/'
-plane 's/run(y, 0, in/run(y, 1, in/'
-plane 's/sums << k->half >> k->half/sums/'
-plane 's/uint32_t none = .*/uint32_t none = 0;/'
+plane 's/y + lane/y + 1/'
+plane 's/q = s/q = r/'
 pool() {
     mutant mul/hb_plane_pool_mul.c "$1" hb_plane_pool_mul
 }
-pool 's/ || \*to < v//'
-pool 's/!again || //'
-pool 's/a << k->half, b/a << k->half, a/'
-pool 's/max(a, b);/a;/'
+pool 's/most(most_of(p), most_of(q))/most_of(p)/'
+pool 's/(int32_t)sums.lower/(int32_t)sums.upper/'
 pool 's/out_pair - next/out_pair/'
 two() {
     mutant mul/hb_plane_two_mul.c "$1" hb_plane_two_mul
 }
-two 's/size.all > HB_HALF_FITS/size.all > HB_HALF_FITS + 1/'
-two 's/<< (16 \* c)/<< 16/'
+two 's/FITS = 516/FITS = 517/'
+two 's/w < 0 ? -w : w/w < 0 ? 0 : w/'
+two 's/w < 0 ? -w : 0/0/'
+two 's/second << 16 | first/first << 16 | first/'
 two 's/level\[9\] << 16/level[9] << 15/'
 two 's/sums \& 0xffff/sums \& 0x7fff/'
 two 's/&k->scale\[1\], sums/\&k->scale[0], sums/'
-two 's/second = k->none\[1\]/second = k->none[0]/'
-two 's/k->w\[1\], &p->lower/k->w[2], \&p->lower/'
+two 's/second = k->scale\[1\]/second = k->scale[0]/'
 two 's/y += 4/y += 2/'
 two 's/y\[k->next\]/y[0]/'
-two 's/m + 1, b + 1/m, b + 1/'
+two 's/m + 1, b + 1, s + 1, hi, plane/m, b + 1, s + 1, hi, plane/'
+mutant mul/hb_plane_mul.h 's/ - start \* k->mul//' hb_plane_two_mul
 
 # avr: kernels that take what the portable ones take.
 conv3x3() {

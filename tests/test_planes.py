@@ -74,6 +74,7 @@ def test_convolutions_of_one_channel_run_as_planes_in_every_format(fmt):
         ([image(3), depthwise(3), nn.MaxPool2d(2)], 147, [["conv", "maxpool"]]),
         ([image(side=15), first(), nn.MaxPool2d(2)], 180, [["conv", "maxpool"]]),  # a row and a pixel left over
         ([image(), first(), depthwise(5)], 720, [["conv"], ["conv"]]),
+        ([image(), first(6), depthwise(6)], 864, [["conv"], ["conv"]]),  # two at a time
         (
             [image(), first(), depthwise(5), nn.MaxPool2d(2), depthwise(5)],
             80,
@@ -125,10 +126,11 @@ def test_a_requantizer_that_falls_may_be_a_plane_of_its_own():
     check(exported)
 
 
-def test_verification_notices_a_half_of_a_word_that_overflows():
-    exported = exported_by_channel(*like_cnn_64(), width=20)
-    kernel = exported.folder / "c" / "hb_rows_mul.h"
-    kernel.write_text(kernel.read_text().replace("below << 16 | below", "below"))  # the lower rows' sums begin with 0
+def test_verification_notices_a_half_of_a_word_that_begins_too_low():
+    layers = [image(), first(6), depthwise(6), nn.MaxPool2d(2)]
+    exported = exported_by_channel(*layers, width=216)
+    kernel = exported.folder / "c" / "hb_plane_two_mul.c"
+    kernel.write_text(kernel.read_text().replace("second << 16 | first", "second << 16"))
     report = exported.compare(random_samples(exported.graph, 24))
     assert report.first is not None
     assert report.first.layer == "1.mulshift"

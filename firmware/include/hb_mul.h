@@ -43,7 +43,8 @@ void hb_linear_ternary_mul(int32_t *y, const int8_t *x, const uint32_t *w,
 // hb_plane_two_mul: two output channels of the same plane, y and y + next, as
 // planes themselves (out_lane 1, out_pixel 2); 18 weights, two of m, b and s.
 //
-// Two sums share a word; hb_lanes_mul.h proves that they fit.
+// A sum is at most 9 * 127 * 128 < 2^18. Where two share a word,
+// hb_plane_two_mul.c proves that they fit, or makes the channels one by one.
 void hb_plane_mul(int8_t *y, const int8_t *x, const int16_t *level,
                   const HB_ROM int16_t *m, const HB_ROM int32_t *b,
                   const HB_ROM uint8_t *s, int8_t hi,

@@ -6,25 +6,22 @@
 // one in four has to be requantized.
 
 #include "hb_mul.h"
-#include "hb_rows_mul.h"
+#include "hb_plane_mul.h"
 
-static inline uint32_t max(uint32_t a, uint32_t b)
+static inline int32_t most(int32_t a, int32_t b)
 {
     return a > b ? a : b;
 }
 
-// The largest of the halves of two words. As words, the larger one has the
-// larger upper half; what is below it does not matter.
-static inline uint32_t most(const struct hb_lanes *k, uint32_t a, uint32_t b)
+static inline int32_t most_of(struct hb_sums sums)
 {
-    const uint32_t lower = max(a, b);
-    const uint32_t upper = max(a << k->half, b << k->half);
-    return max(lower, upper) >> k->half;
+    return most((int32_t)sums.upper, (int32_t)sums.lower);
 }
 
-// again: the rows above, of which some pixels may be larger, are made.
-static void run(int8_t *restrict y, uint8_t again, const uint8_t *x,
-                const struct hb_lanes *restrict k, const HB_ROM hb_plane *plane)
+// Two columns at a time; the first two only begin the sums of the next ones.
+static void run(int8_t *restrict y, const uint8_t *x,
+                const struct hb_channel *restrict k,
+                const HB_ROM hb_plane *plane)
 {
     const size_t in_pair = plane->in_pair;
     const size_t step = plane->out_pixel;
@@ -34,17 +31,14 @@ static void run(int8_t *restrict y, uint8_t again, const uint8_t *x,
         const uint8_t *upper = x, *lower = x + in_pair;
         const uint8_t *end = x + 2 * width;
         int8_t *to = y;
-        uint32_t p = k->start, q = k->start;
+        struct hb_sums p = {0, 0}, q = {0, 0};
         for (;;) {
-            uint32_t r = k->start, s = k->start;
-            hb_column(k, upper, lower, &p, &q, &r);
-            hb_column(k, upper + 2, lower + 2, &q, &r, &s);
+            struct hb_sums r = {0, 0}, s = {0, 0};
+            hb_column(k->w, upper, lower, &p, &q, &r);
+            hb_column(k->w, upper + 2, lower + 2, &q, &r, &s);
             if (upper != x) {
-                const int8_t v =
-                    (int8_t)hb_requantized(&k->scale, most(k, p, q));
-                if (!again || *to < v) {
-                    *to = v;
-                }
+                const uint32_t sum = (uint32_t)most(most_of(p), most_of(q));
+                *to = (int8_t)hb_requantized(&k->scale, sum);
                 to += step;
             }
             if (upper == end) {
@@ -66,13 +60,7 @@ void hb_plane_pool_mul(int8_t *y, const int8_t *x, const int16_t *level,
                        const HB_ROM uint8_t *s, int8_t hi,
                        const HB_ROM hb_plane *plane)
 {
-    struct hb_lanes k;
-    hb_lanes_begin(&k, level, m, b, s, hi);
-    const uint8_t *in = (const uint8_t *)x;
-    hb_lanes_weights(&k, level, 1, k.half ? 0x10000 : 0);
-    run(y, 0, in, &k, plane);
-    if (!k.half) {
-        hb_lanes_weights(&k, level, 0, 1);
-        run(y, 1, in, &k, plane);
-    }
+    struct hb_channel k;
+    hb_channel_begin(&k, level, m, b, s, hi);
+    run(y, (const uint8_t *)x, &k, plane);
 }
