@@ -7,7 +7,7 @@ import pytest
 
 from exporter.chips import choice, speed
 from exporter.chips.chip import load_chip
-from exporter.chips.choice import Cost, first_choice, give_way
+from exporter.chips.choice import Cost, first_choice, give_way, key
 from exporter.chips.isa import ISAS
 from exporter.chips.untrained import export_untrained
 from exporter.variants import PORTABLE
@@ -22,13 +22,14 @@ VARIANTS = [(name, variant) for name in speed.CHIPS for variant in (PORTABLE, *I
 
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
-@pytest.mark.parametrize("layer", ["linear", "conv"])
+@pytest.mark.parametrize("layer", list(speed.LAYERS))
 def test_no_count_is_worse_than_the_recorded_one(name, variant, layer):
     chip = load_chip(name)
     recorded = choice.costs()[chip.isa]
     for row in speed.count(chip, layer, variant, speed.AT):
-        assert row.kernel in recorded, f"{row.kernel} is new; {AGAIN}"
-        now, before = row.instructions, recorded[row.kernel].instructions
+        name = key(layer, row.kernel)
+        assert name in recorded, f"{name} is new; {AGAIN}"
+        now, before = row.instructions, recorded[name].instructions
         assert now <= SLACK * before, f"{row.kernel} on {name} takes {now:.2f} instructions a weight, {before} recorded"
 
 
@@ -38,7 +39,8 @@ def graph(tmp_path):
 
 
 def costs(monkeypatch, **table):
-    monkeypatch.setattr(choice, "costs", lambda: {load_chip("stm32g030").isa: {k: Cost(*v) for k, v in table.items()}})
+    found = {key("linear", name): Cost(*cost) for name, cost in table.items()}
+    monkeypatch.setattr(choice, "costs", lambda: {load_chip("stm32g030").isa: found})
 
 
 def test_auto_takes_what_was_measured_to_be_fastest(graph, monkeypatch):
@@ -81,4 +83,4 @@ def test_what_costs_least_for_its_bytes_gives_way_first_and_in_the_end_nothing_c
 
 def test_every_format_has_a_record_on_every_core():
     for name in speed.CHIPS:
-        assert {f"hb_linear_{name}" for name in FORMATS} <= set(choice.costs()[load_chip(name).isa])
+        assert {key("linear", f"hb_linear_{name}") for name in FORMATS} <= set(choice.costs()[load_chip(name).isa])

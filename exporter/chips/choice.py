@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from exporter.graph import Graph, Node
 
 AUTO = "auto"
-ONE_CHANNEL = " of one channel"  # behind the name of a convolution in COSTS
 COSTS = Path(__file__).parent / "costs.json"  # made by: halfbyte bench kernels --record
 
 
@@ -39,7 +38,7 @@ class Cost:
 
 @cache
 def costs() -> dict[str, dict[str, Cost]]:
-    """Instruction set -> kernel -> what was measured of it."""
+    """Instruction set -> layer and kernel -> what was measured of it."""
     table = json.loads(COSTS.read_text(encoding="utf-8"))
     return {isa: {name: Cost(**cost) for name, cost in kernels.items()} for isa, kernels in table.items()}
 
@@ -101,8 +100,19 @@ def _moves(graph: Graph, chip: Chip) -> Iterator[Move]:
 
 
 def _cost(known: dict[str, Cost], node: Node, variant: str | None = None) -> Cost | None:
-    """Of an operation by a variant; of none, as it is. A window on one channel is a case of its own, once measured."""
+    """Of an operation by a variant; of none, as it is."""
     if variant is not None:
         node = replace(node, variant=VARIANTS.get(variant))
-    one = isinstance(node.op, Conv) and node.op.channels == 1
-    return (known.get(node.kernel() + ONE_CHANNEL) if one else None) or known.get(node.kernel())
+    return known.get(key(layer_of(node), node.kernel()))
+
+
+def layer_of(node: Node) -> str:
+    """What a kernel does for an operation: a linear one makes the pixels of a convolution of several channels, too."""
+    if not isinstance(node.op, Conv):
+        return node.op.kind
+    return "conv" if node.op.channels > 1 else "depthwise"
+
+
+def key(layer: str, kernel: str) -> str:
+    """Name of a measurement in costs.json."""
+    return f"{layer} by {kernel}"

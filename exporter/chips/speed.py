@@ -13,7 +13,7 @@ import torch
 
 from exporter.chips import products, untrained
 from exporter.chips.chip import load_chip
-from exporter.chips.choice import ONE_CHANNEL
+from exporter.chips.choice import key
 from exporter.chips.emulate import measure, roomy
 from exporter.chips.image import Options, link_image
 from exporter.chips.isa import ISAS
@@ -121,13 +121,13 @@ def count_all() -> Iterator[list[Kernel]]:
 
 
 def to_json(rows: Sequence[Kernel]) -> str:
-    """costs.json, what `exporter.chips.choice` goes by: of the rows at density AT; of several, the first counts."""
+    """costs.json, what `exporter.chips.choice` goes by: of the rows at density AT."""
     table: dict[str, dict[str, dict[str, float]]] = {}
     for row in rows:
         if row.density == AT:
             cost = {"instructions": round(row.instructions, 2), "bytes": row.bytes}
-            name = row.kernel + (ONE_CHANNEL if row.layer == "depthwise" else "")
-            table.setdefault(load_chip(row.chip).isa, {}).setdefault(name, cost)
+            name = key(row.layer, row.kernel)
+            table.setdefault(load_chip(row.chip).isa, {})[name] = cost
     lines = {isa: [f'  "{name}": {json.dumps(cost)}' for name, cost in found.items()] for isa, found in table.items()}
     parts = [f' "{isa}": {{\n' + ",\n".join(inner) + "\n }" for isa, inner in lines.items()]
     return "{\n" + ",\n".join(parts) + "\n}\n"
