@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,13 +49,14 @@ def skip_without(compiler, chip):
 
 
 @pytest.mark.parametrize("compiler", ["zig", "gcc"])
-@pytest.mark.parametrize("optimize", ["s", "mix"])
-def test_mnist_fc_12k_keeps_to_the_budget_of_a_ch32v003(compiler, optimize):
+@pytest.mark.parametrize(("optimize", "kernels"), [("s", 1700), ("mix", 2000)])  # at -O2 they are no faster there
+def test_mnist_fc_12k_keeps_to_the_budget_of_a_ch32v003(compiler, optimize, kernels):
     chip = load_chip("ch32v003")
     skip_without(compiler, chip)
     image = build(MNIST, chip, random_samples(load_graph(MNIST), 1), Options(compiler, optimize))
     assert image.sizes.weights == 12608
-    assert image.sizes.kernels <= 1700
+    assert image.sizes.kernels <= kernels
+    assert image.graph.kernels["fc1"] == "nomul"
     assert image.sizes.app <= 1500
     library = [function.name for function in image.elf.functions if function.name.startswith("_")]
     assert library == ["__mulsi3"]  # no division, no memcpy
@@ -106,9 +108,12 @@ def test_kernels_in_ram_are_bit_exact_and_take_what_the_sizes_say(small, samples
 
 def test_kernels_in_ram_that_do_not_fit_are_refused_with_their_bytes(small, samples):
     chip = load_chip("ch32v003")
-    sizes = build(small.folder, chip, samples, Options()).sizes
+    small_code = Options(variant="portable")  # nothing can give way
+    sizes = build(small.folder, chip, samples, small_code).sizes
     with pytest.raises(HalfbyteError, match="of them are kernels: leave out --kernels ram") as caught:
-        build(small.folder, replace_ram(chip, sizes.ram + sizes.stack + 100), samples, Options(kernels="ram"))
+        build(
+            small.folder, replace_ram(chip, sizes.ram + sizes.stack + 100), samples, replace(small_code, kernels="ram")
+        )
     assert one_line(str(caught.value))
     with pytest.raises(HalfbyteError, match="atmega328p cannot move code to RAM"):
         build(small.folder, load_chip("atmega328p"), samples, Options(kernels="ram"))
