@@ -150,13 +150,14 @@ done
 
 # nomul: lists of digits.
 planes='hb_linear_sym4_nomul hb_linear_int4_nomul'
-lists="$planes hb_linear_binary_nomul"
+lists="$planes hb_linear_binary_nomul hb_linear_ternary_nomul"
 for edit in 's/PLANES = 8/PLANES = 7/; s/plane\[PLANES\]/plane[8]/' \
     's/(v & 2) == 0/1/' 's/                v++;//' 's/v ^ 3 \* v/v/' \
-    's/at <= UINT16_MAX/at <= 64/; s/at += 4/at += 8/'; do
+    's/UINT16_MAX/66/; s/\* STRIDE/* STRIDE * 2/'; do
     mutant nomul/hb_lists_nomul.h "$edit" $lists
 done
 mutant nomul/hb_lists_nomul.h 's/& digits;/\& 0;/' hb_linear_int4_nomul
+mutant nomul/hb_lists_nomul.h 's/ || !HB_ROOM(sizes)//' hb_linear_ternary_nomul
 # nomul: lanes of 8 and 16 bits.
 for edit in 's/LIST 17/LIST 18/' 's/codes >> 4 & 0x0F0F0F0F/codes >> 4/' \
     's/~\*hb_at/*hb_at/' 's/(s.odd << 4)/s.odd/' \
@@ -166,8 +167,7 @@ for edit in 's/LIST 17/LIST 18/' 's/codes >> 4 & 0x0F0F0F0F/codes >> 4/' \
     's/sums & 0xFFFF/sums \& 0x7FFF/' 's/sums >> 16/sums >> 16 \& 0x7FFF/' \
     's/block += n_in)/block += n_in + 1)/' 's/block = w + i/block = w/' \
     's/in_blocks \/ 2 \* n_in/0/' 's/rest += o & 1/rest += 1/' \
-    's/last ? i \/ 2 : i\]/i]/' 's/last ? i : odd/odd/' \
-    's/, o & 1, /, 0, /'; do
+    's/i >> last/i/' 's/(i & last) | odd/odd/' 's/, o & 1, /, 0, /'; do
     mutant nomul/hb_planes_nomul.h "$edit" $planes
 done
 # nomul: lanes of 4 and 8 bits.
@@ -179,12 +179,23 @@ for edit in 's/LIST 15/LIST 17/' 's/~\*hb_at/*hb_at/' 's/8 \* s.s3/s.s3/' \
     's/OFFSET \* total/0/' 's/? v : -v/? v : 0/' 's/(n_in + 7)/n_in/'; do
     mutant nomul/hb_linear_binary_nomul.c "$edit" hb_linear_binary_nomul
 done
+# nomul: lanes of 6, 12 and 16 bits.
+for edit in 's/LIST 24/LIST 32/' 's/(digits) <= 1876/1/' 's/0x2000000)/0x3000000)/' \
+    's/HB_TWOS - hb_trits\[bytes\[0/hb_trits[bytes[0/' \
+    's/2 \* a02 + (a & 0x0003F03F)/a02 + (a \& 0x0003F03F)/' \
+    's/b13 + (b >> 6/b13 + (b >> 5/' 's/b >> 24 << 16/b >> 24/' \
+    's/a02 >> 12/a02 >> 12 \& 0x7FF/' 's/b13 & 0xFFF/b13 \& 0x7FF/' \
+    's/ab4 >> 16/ab4 >> 16 \& 0x7FF/' 's/rest + first/rest/' \
+    's/2 \* n_in/2 * n_in + 1/' 's/\*o += 2 \* v/*o += v/' 's/left = 5/left = 4/' \
+    's/byte >> 8 == 0/byte >> 8 == 1/'; do
+    mutant nomul/hb_linear_ternary_nomul.c "$edit" hb_linear_ternary_nomul
+done
 # nomul: sums of planes.
 for edit in 's/INPUTS = 85/INPUTS = 86/' 's/PLANES = 8/PLANES = 7/' \
     's/lanes\[3\] -= v3/lanes[3] += v3/' 's/p->minus += 0x03030303/(void)0/' \
     's/(x & 2) == 0/1/' 's/even -= odd << 8/even -= odd/' \
     's/offset = 2 \* offset + (/offset = offset + (/' \
-    's/s3 += twice/s3 += v/' 's/total \*= 3/total *= 2/' \
+    's/\*o += 2 \* v/*o += v/' 's/total \*= 3/total *= 2/' \
     's/? 2 \* v : 0/? v : 0/' 's/w + (next - x)/w/' 's/(n_in + 3)/n_in/'; do
     mutant nomul/hb_linear_sym2_nomul.c "$edit" hb_linear_sym2_nomul
 done
@@ -193,13 +204,14 @@ products='hb_linear_shift4_nomul hb_linear_nf4_nomul'
 for edit in 's/codes >> 12\]/codes >> 8 \& 15]/' 's/step = 4 \* n_in - step/step = 2/' \
     's/in\[1\].product\[codes & 15\]/in[0].product[codes \& 15]/' \
     's/odd ^= 1/odd = 0/' 's/(x - first - 1) \* 4/(x - first) * 4/' \
-    's/(w + first)/w/' 's/first + in->at/in->at/' 's/i \/ 2 : i\]/i : i]/' \
-    's/last ? i : odd/odd/' 's/rest += o & 1/rest += 1/'; do
+    's/(w + first)/w/' 's/first + in->at/in->at/' 's/i >> last/i/' \
+    's/(i & last) | odd/odd/' 's/rest += o & 1/rest += 1/'; do
     mutant nomul/hb_products_nomul.h "$edit" $products
 done
 mutant nomul/hb_linear_shift4_nomul.c 's/k < 8/k < 7/' hb_linear_shift4_nomul
-for line in $(seq 0 15); do
-    mutant nomul/hb_linear_nf4_nomul.c "s/product\[$line\] = .*;/product[$line] = (int16_t)x;/" \
+for line in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+    mutant nomul/hb_linear_nf4_nomul.c \
+        "s/product\[$line\] = .*;/product[$line] = (int16_t)x;/" \
         hb_linear_nf4_nomul
 done
 

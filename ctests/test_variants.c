@@ -56,6 +56,8 @@ static const struct variant variants[] = {
     {"hb_linear_sym4_nomul", "sym4", hb_linear_sym4_nomul, columns_pack},
     {"hb_linear_shift4_nomul", "shift4", hb_linear_shift4_nomul, columns_pack},
     {"hb_linear_nf4_nomul", "nf4", hb_linear_nf4_nomul, columns_pack},
+    {"hb_linear_ternary_nomul", "ternary", hb_linear_ternary_nomul,
+     columns_pack_trits},
     {"hb_linear_int4_nomul", "int4", hb_linear_int4_nomul, columns_pack},
     {"hb_linear_binary_avr", "binary", binary_avr, blocks_pack_8},
     {"hb_linear_sym2_avr", "sym2", sym2_avr, blocks_pack_8},
@@ -140,12 +142,12 @@ static void far_apart(const struct variant *v)
 }
 
 // Every input and code at an end of its range: what lies packed in a word is as
-// near to its bounds as it comes. The first `negative` inputs are -127.
+// near to its bounds as it comes. The first `negative` inputs are -x.
 static void at_the_bound(const struct variant *v, uint8_t even, uint8_t odd,
-                         size_t negative)
+                         size_t negative, int8_t x)
 {
     for (size_t i = 0; i < p.n_in; i++) {
-        p.x[i] = i < negative ? -127 : 127;
+        p.x[i] = (int8_t)(i < negative ? -x : x);
         for (size_t o = 0; o < p.n_out; o++) {
             p.code[o * p.n_in + i] = o % 2 == 0 ? even : odd;
         }
@@ -174,9 +176,10 @@ static void of_size(const struct variant *v, size_t n_in, size_t n_out)
     }
     const size_t negative[] = {0, n_in / 2, n_in};
     for (size_t k = 0; k < 3; k++) {
-        at_the_bound(v, last, last, negative[k]);
-        at_the_bound(v, first, last, negative[k]);
-        at_the_bound(v, last, first, negative[k]);
+        at_the_bound(v, last, last, negative[k], 127);
+        at_the_bound(v, first, last, negative[k], 127);
+        at_the_bound(v, last, first, negative[k], 127);
+        at_the_bound(v, last, last, negative[k], 1); // a list is full of them
     }
 }
 

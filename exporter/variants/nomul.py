@@ -5,17 +5,17 @@ from __future__ import annotations
 
 from exporter.ops import Linear, Op, Table
 from exporter.variants.base import Variant
-from exporter.variants.columns import pack_columns
+from exporter.variants.mul import PACKERS
 from training.formats import get_format
 
-FORMATS = ("binary", "sym2", "sym4", "int4", "shift4", "nf4")
+FORMATS = ("binary", "ternary", "sym2", "sym4", "int4", "shift4", "nf4")
 
 
 def _weights(op: Op) -> Table | None:
     if not isinstance(op, Linear) or op.format not in FORMATS:
         return None
-    fmt = get_format(op.format)
-    return Table("w", "uint32_t", pack_columns(fmt.code_of_level(op.w), int(fmt.bits)), op.w.size)
+    pack = PACKERS[op.format]  # in the same columns
+    return Table("w", "uint32_t", pack(get_format(op.format).code_of_level(op.w)), op.w.size)
 
 
 NOMUL = Variant("nomul", _weights)

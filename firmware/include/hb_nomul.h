@@ -1,4 +1,4 @@
-// Kernels for cores without a multiplier, SPEC 4.4.
+// Kernels for cores without a multiplier.
 // SPDX-License-Identifier: Apache-2.0
 
 #ifndef HB_NOMUL_H
@@ -10,7 +10,9 @@
 extern "C" {
 #endif
 
-// As hb_linear_<format>, of weights in columns: w is what pack_columns made.
+// As hb_linear_<format>, of weights in columns, SPEC 4.3 and 4.4.
+void hb_linear_ternary_nomul(int32_t *y, const int8_t *x, const uint32_t *w,
+                             size_t n_in, size_t n_out);
 void hb_linear_binary_nomul(int32_t *y, const int8_t *x, const uint32_t *w,
                             size_t n_in, size_t n_out);
 void hb_linear_sym2_nomul(int32_t *y, const int8_t *x, const uint32_t *w,

@@ -7,9 +7,11 @@
 // of 8.
 
 #define LIST 15
+#define STRIDE 4
 #define MOST 1
 #define STEP 2
 #define OFFSET 1
+#define HB_ROOM(digits) 1
 #include "hb_lists_nomul.h"
 
 // Sums of 32 codes in lanes of 4 bits: s1 of codes 1, 5, ..., s2 of 2, 6, ...,

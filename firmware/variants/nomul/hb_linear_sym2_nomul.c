@@ -108,45 +108,28 @@ HB_APART void hb_finish(int32_t *y, const struct hb_plane *planes,
 HB_APART void hb_column_of_bytes(int32_t *y, const int8_t *x, const uint8_t *w,
                                  size_t n_in)
 {
-    int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0, total = 0;
+    y[0] = y[1] = y[2] = y[3] = 0;
+    int32_t total = 0;
     for (const int8_t *end = x + n_in; x < end; x++, w++) {
         const int32_t v = *x;
         if (v == 0) {
             continue;
         }
-        const int32_t twice = 2 * v;
-        const unsigned codes = *w;
         total += v;
-        if (codes & 1) {
-            s0 += v;
-        }
-        if (codes & 2) {
-            s0 += twice;
-        }
-        if (codes & 4) {
-            s1 += v;
-        }
-        if (codes & 8) {
-            s1 += twice;
-        }
-        if (codes & 16) {
-            s2 += v;
-        }
-        if (codes & 32) {
-            s2 += twice;
-        }
-        if (codes & 64) {
-            s3 += v;
-        }
-        if (codes & 128) {
-            s3 += twice;
+        int32_t *o = y;
+        for (unsigned codes = *w; codes != 0; codes >>= 2, o++) {
+            if (codes & 1) {
+                *o += v;
+            }
+            if (codes & 2) {
+                *o += 2 * v;
+            }
         }
     }
     total *= 3;
-    y[0] = 2 * s0 - total;
-    y[1] = 2 * s1 - total;
-    y[2] = 2 * s2 - total;
-    y[3] = 2 * s3 - total;
+    for (size_t k = 0; k < 4; k++) {
+        y[k] = 2 * y[k] - total;
+    }
 }
 
 // The sum of an output whose codes are a row.

@@ -1,7 +1,8 @@
 // Lists of the digits of activations. What includes it defines LIST, the inputs
-// in a list at most, MOST, the largest code, and STEP and OFFSET: level = STEP
-// * code - OFFSET.
-// SPDX-License-Identifier: Apache-2.0
+// in a list at most, STRIDE, the bytes of an input's codes in a block, MOST,
+// the largest code, STEP and OFFSET: level = STEP * code - OFFSET, and
+// HB_ROOM(d), whether a chunk may go on whose digits have the sizes d in all,
+// if OFFSET is 1. SPDX-License-Identifier: Apache-2.0
 //
 // An activation is a sum of few digits +-2^plane, plane 0 ... 7, no two of
 // them in neighbouring planes (its non-adjacent form). A chunk of inputs is
@@ -17,11 +18,14 @@
 #include "hb_apart_nomul.h"
 #include "hb_nomul.h"
 
-enum { PLANES = 8 };
+enum {
+    PLANES = 8,
+    INPUTS = UINT16_MAX / STRIDE // whose places fit 16 bits
+};
 
 // The inputs with a digit in one plane: +1 from the front of `input` up to
 // `plus`, -1 from its end down to `minus`. Each is the place of the input's
-// word in a block, in bytes, from the chunk's first input on.
+// codes in a block, in bytes, from the chunk's first input on.
 struct hb_plane {
     uint16_t *plus, *minus;
     uint16_t input[LIST];
@@ -43,32 +47,34 @@ static inline const uint32_t *hb_at(const uint32_t *w, uint32_t bytes)
 HB_APART size_t hb_list(struct hb_chunk *chunk, const int8_t *x, size_t first,
                         size_t n_in)
 {
-    for (struct hb_plane *p = chunk->plane; p < chunk->plane + PLANES; p++) {
+    for (struct hb_plane *p = chunk->plane + PLANES; p-- > chunk->plane;) {
         p->plus = p->input;
         p->minus = p->input + LIST;
     }
-    chunk->offset = 0;
-    const int8_t *next = x + first, *end = x + n_in;
-    uint32_t at = 0;
+    if (n_in - first > INPUTS) {
+        n_in = first + INPUTS;
+    }
+    const int8_t *next = x + first, *begin = next, *end = x + n_in;
+    uint32_t sizes = 0, negative = 0; // of all digits, and of those below 0
     int full = 0;
-    for (; next < end && at <= UINT16_MAX && !full; at += 4) {
+    while (next < end) {
         int32_t v = *next++;
         if (v == 0) {
             continue;
         }
-        const uint32_t digits = (uint32_t)(v ^ 3 * v) >> 1; // all sizes
-        const uint32_t minus = (uint32_t)(v >> 1) & digits; // of digits -1
-        chunk->offset +=
-            OFFSET * digits + (uint32_t)(MOST * STEP - 2 * OFFSET) * minus;
+        const uint32_t digits = (uint32_t)(v ^ 3 * v) >> 1;
+        sizes += digits;
+        negative += (uint32_t)(v >> 1) & digits;
+        const uint16_t at = (uint16_t)((next - begin - 1) * STRIDE);
         struct hb_plane *p = chunk->plane;
         do {
             for (; (v & 1) == 0; v >>= 1) {
                 p++;
             }
             if ((v & 2) == 0) {
-                *p->plus++ = (uint16_t)at;
+                *p->plus++ = at;
             } else {
-                *--p->minus = (uint16_t)at;
+                *--p->minus = at;
                 v++;
             }
             if (p->plus == p->minus) {
@@ -77,7 +83,12 @@ HB_APART size_t hb_list(struct hb_chunk *chunk, const int8_t *x, size_t first,
             p += 2;
             v >>= 2;
         } while (v != 0);
+        if (full || !HB_ROOM(sizes)) {
+            break;
+        }
     }
+    chunk->offset =
+        OFFSET * sizes + (uint32_t)(MOST * STEP - 2 * OFFSET) * negative;
     return (size_t)(next - x);
 }
 

@@ -8,7 +8,9 @@
 // ... + 2^0) = 65025 < 2^16 in a sum.
 
 #define LIST 17
+#define STRIDE 4
 #define MOST 15
+#define HB_ROOM(digits) 1
 #include "hb_lists_nomul.h"
 
 // Sums of 8 codes: of all as they are, and of the odd ones in lanes of 8 bits.
@@ -67,13 +69,13 @@ HB_APART void hb_block(int32_t *y, const uint32_t *w,
 // The sum of an output that is in no block. Its code of input i is in byte i,
 // in the upper half where odd is 1; where it is the last one, in a row.
 HB_APART int32_t hb_rest(const int8_t *x, const uint8_t *w, size_t n_in,
-                         size_t odd, int last)
+                         size_t odd, size_t last)
 {
     int32_t sum = 0;
     for (size_t i = 0; i < n_in; i++) {
         if (x[i] != 0) {
-            const uint8_t byte = w[last ? i / 2 : i];
-            const int32_t code = ((last ? i : odd) & 1 ? byte >> 4 : byte & 15);
+            const uint8_t byte = w[i >> last];
+            const int32_t code = (i & last) | odd ? byte >> 4 : byte & 15;
             sum += STEP * (code * x[i]) - OFFSET * x[i];
         }
     }

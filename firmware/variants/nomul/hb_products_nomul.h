@@ -84,14 +84,15 @@ HB_APART const int8_t *hb_chunk(struct hb_input **tables, const int8_t *x,
 // The products of all inputs with an output that is in no block, added up. Its
 // code of input i is in byte i, in the upper half where odd is 1; where it is
 // the last one, in a row. The chunk begins at input `first`.
-HB_APART int32_t hb_rest(const uint8_t *w, size_t first, size_t odd, int last,
-                         const struct hb_input *in, const struct hb_input *end)
+HB_APART int32_t hb_rest(const uint8_t *w, size_t first, size_t odd,
+                         size_t last, const struct hb_input *in,
+                         const struct hb_input *end)
 {
     int32_t sum = 0;
     for (; in < end; in++) {
         const size_t i = first + in->at / 4;
-        const uint8_t byte = w[last ? i / 2 : i];
-        sum += in->product[(last ? i : odd) & 1 ? byte >> 4 : byte & 15];
+        const uint8_t byte = w[i >> last];
+        sum += in->product[(i & last) | odd ? byte >> 4 : byte & 15];
     }
     return sum;
 }
@@ -111,7 +112,7 @@ void HB_LINEAR(int32_t *y, const int8_t *x, const uint32_t *w, size_t n_in,
         hb_blocks(y, in_blocks, block, n_in, tables, end);
         const uint8_t *rest = (const uint8_t *)w + in_blocks / 2 * n_in;
         for (size_t o = in_blocks; o < n_out; o++) {
-            const int last = (o ^ 1) == n_out;
+            const size_t last = (o ^ 1) == n_out;
             y[o] += hb_rest(rest, first, o & 1, last, tables, end);
             rest += o & 1 ? n_in : 0;
         }
