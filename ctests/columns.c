@@ -177,3 +177,40 @@ size_t columns_pack_trits(uint8_t *w, const struct codes *c, unsigned bits)
     }
     return ((size_t)(w - begin) + 3) / 4 * 4;
 }
+
+// Up from byte `at`.
+static size_t whole_words(size_t at)
+{
+    return (at + 3) / 4 * 4;
+}
+
+size_t columns_pack_8(uint8_t *w, const struct codes *c, unsigned bits)
+{
+    memset(w, 0, columns_room(c));
+    size_t at = 0;
+    size_t o = 0;
+    for (; c->n_out - o >= 4; o += 4) {
+        for (size_t i = 0; i < c->n_in; i++) {
+            for (size_t k = 0; k < 4; k++) {
+                w[at++] = c->code[(o + k) * c->n_in + i];
+            }
+        }
+    }
+    return whole_words(put_rows(w, at, c, o, bits));
+}
+
+size_t columns_pack_4_and_1(uint8_t *w, const struct codes *c, unsigned bits)
+{
+    memset(w, 0, columns_room(c));
+    const size_t whole = c->n_out / 8 * 8;
+    const size_t upper = whole / 2 * c->n_in; // the first byte of upper bits
+    for (size_t o = 0; o < whole; o++) {
+        for (size_t i = 0; i < c->n_in; i++) {
+            const size_t column = o / 8 * c->n_in + i;
+            put(w, 32 * column + o % 8 * 4, c, o, i, 4);
+            put_above(w, 8 * (upper + column) + o % 8, c, o, i, 4, 1);
+        }
+    }
+    return whole_words(
+        put_rows(w, upper + whole / 8 * c->n_in, c, whole, bits));
+}

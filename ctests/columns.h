@@ -31,4 +31,10 @@ size_t blocks_pack_bytes(uint8_t *w, const struct codes *c, unsigned bits);
 // Ternary codes in columns, SPEC 4.4. `bits` does not matter.
 size_t columns_pack_trits(uint8_t *w, const struct codes *c, unsigned bits);
 
+// Codes of 8 bits in columns of 4 outputs, SPEC 4.3.
+size_t columns_pack_8(uint8_t *w, const struct codes *c, unsigned bits);
+
+// Codes of 5 bits, the lower 4 of them apart from the upper one, SPEC 4.3.
+size_t columns_pack_4_and_1(uint8_t *w, const struct codes *c, unsigned bits);
+
 #endif

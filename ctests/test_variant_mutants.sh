@@ -132,8 +132,39 @@ for k in 0 1 2 3 4; do
     mutant mul/hb_trits_mul.h "s/s->s$k += q/s->s$k -= q/" hb_linear_ternary_mul
 done
 
+# mul: 4 bits and 1, and bytes.
+mul_sym5() {
+    mutant mul/hb_linear_sym5_mul.c "$1" hb_linear_sym5_mul
+}
+mul_sym5 's/HB_ENTRIES = 34/HB_ENTRIES = 36/; s/\[15 \* INT32_C.*\]/[1]/'
+mul_sym5 's/bias = 15 \* ones/bias = 14 * ones/'
+mul_sym5 's/u3 = ones/u3 = 0/'
+mul_sym5 's/byte << 12/byte << 11/'
+mul_sym5 's/rest -= 62/rest -= 60/'
+mul_sym5 's/(s.s2 - bias)/s.s2/'
+mul_sym5 's/32 \* (up >> 16)/16 * (up >> 16)/'
+mul_sym5 's/32 \* (up & 0xffff)/32 * (up \& 0x7ff)/'
+mul_sym5 's/bit % 8 > 3/bit % 8 > 4/'
+mul_sym5 's/(5 \* n_in + 7) \/ 8/5 * n_in \/ 8/'
+mul_sym5 's/block += n_in, column += n_in/block += n_in, column += n_in + 1/'
+mul_sym5 's/-31 \* list.sum/-30 * list.sum/'
+for k in 0 1 2 3; do
+    mul_sym5 "s/ u$k += / u$k -= /"
+done
+mul_int8() {
+    mutant mul/hb_linear_int8_mul.c "$1" hb_linear_int8_mul
+}
+mul_int8 's/return (int8_t)byte/return byte/'
+mul_int8 's/column\[3\]/column[2]/'
+mul_int8 's/w\[e->at \/ 4\]/w[e->at \/ 2]/'
+mul_int8 's/column += 4 \* n_in/column += 4 * n_in + 1/'
+mul_int8 's/column += n_in)/column += n_in + 1)/'
+for k in 0 1 2 3; do
+    mul_int8 "s/ s$k += / s$k -= /"
+done
+
 # mul: what they share.
-all="$columns $levels hb_linear_ternary_mul"
+all="$columns $levels hb_linear_ternary_mul hb_linear_sym5_mul hb_linear_int8_mul"
 mul_list() {
     mutant mul/hb_list_mul.h "$1" $all
 }
@@ -145,7 +176,8 @@ mul_list 's/if (!r.first)/if (0)/'
 mul_list 's/if (!r.first)/if (1)/'
 for edit in 's/list.negative -= /list.negative += /' 's/sum + r.rest/sum/' \
     's/if (list.signs < 0)/if (0)/'; do
-    mutant mul/hb_list_mul.h "$edit" $columns hb_linear_ternary_mul
+    mutant mul/hb_list_mul.h "$edit" $columns hb_linear_ternary_mul \
+        hb_linear_sym5_mul
 done
 
 # nomul: lists of digits.

@@ -49,6 +49,8 @@ static const struct variant variants[] = {
     {"hb_linear_int4_mul", "int4", hb_linear_int4_mul, columns_pack},
     {"hb_linear_shift4_mul", "shift4", hb_linear_shift4_mul, columns_pack},
     {"hb_linear_nf4_mul", "nf4", hb_linear_nf4_mul, columns_pack},
+    {"hb_linear_sym5_mul", "sym5", hb_linear_sym5_mul, columns_pack_4_and_1},
+    {"hb_linear_int8_mul", "int8", hb_linear_int8_mul, columns_pack_8},
     {"hb_linear_ternary_mul", "ternary", hb_linear_ternary_mul,
      columns_pack_trits},
     {"hb_linear_binary_nomul", "binary", hb_linear_binary_nomul, columns_pack},

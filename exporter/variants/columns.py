@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from exporter.pack import LAYOUTS
+from exporter.pack import BITS, LAYOUTS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -19,7 +19,7 @@ TRITS = 5  # in a byte: 3^5 = 243 <= 256
 def pack_columns(
     codes: npt.NDArray[np.uint8], bits: int, blocks: tuple[int, ...] = (WORD, 8)
 ) -> npt.NDArray[np.uint32]:
-    """(n_out, n_in) codes of 1, 2 or 4 bits -> words.
+    """(n_out, n_in) codes of 1, 2, 4 or 8 bits -> words.
 
     blocks[0] / bits outputs are a block: that many bits for each input, output k of the block in bits [k * bits,
     (k + 1) * bits) of them. Of the outputs left over, as many as fill blocks[1] bits are a block too, and so on; the
@@ -56,6 +56,32 @@ def unpack_columns(
         codes[row] = (stream[bit : bit + n_in * bits].reshape(n_in, bits) * weights).sum(axis=1, dtype=np.uint8)
         bit += -(-n_in * bits // 8) * 8
     return codes
+
+
+def pack_4_and_1(codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+    """(n_out, n_in) codes of 5 bits -> words.
+
+    Of every 8 outputs the lower 4 bits, as `pack_columns` has them; then of all these outputs the upper bits, a byte
+    for each input; the outputs left over are rows (SPEC 4.1).
+    """
+    whole = len(codes) - len(codes) % 8
+    lower = pack_columns(codes[:whole] & np.uint8(15), 4)
+    upper = pack_columns(codes[:whole] >> np.uint8(4), 1, (8,)).astype("<u4").view(np.uint8)
+    rows = [BITS.pack(codes[whole:], 5)] if whole < len(codes) else []
+    return _words([lower.astype("<u4").view(np.uint8), upper[: whole // 8 * codes.shape[1]], *rows])
+
+
+def unpack_4_and_1(words: npt.NDArray[np.uint32], n_out: int, n_in: int) -> npt.NDArray[np.uint8]:
+    """(n_out, n_in) codes; the inverse of `pack_4_and_1`."""
+    stream = words.astype("<u4").view(np.uint8)
+    blocks = n_out // 8
+    lower = unpack_columns(words, 4, blocks * 8, n_in)
+    upper = stream[4 * blocks * n_in :][: blocks * n_in].reshape(blocks, 1, n_in)
+    codes = lower + np.uint8(16) * (upper >> np.arange(8, dtype=np.uint8)[:, None] & 1).reshape(-1, n_in)
+    if n_out == len(codes):
+        return codes
+    rows = stream[5 * blocks * n_in :][: (n_out % 8) * -(-n_in * 5 // 8)].reshape(n_out % 8, -1)
+    return np.concatenate([codes, BITS.unpack(rows, 5, n_in)])
 
 
 def pack_trits(codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:

@@ -3,26 +3,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
 
 from exporter.ops import Linear, Op, Table
 from exporter.variants.base import Variant
-from exporter.variants.columns import pack_columns, pack_trits
+from exporter.variants.columns import WORD, pack_4_and_1, pack_columns, pack_trits
 from training.formats import get_format
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy as np
-    import numpy.typing as npt
+Packer = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint32]]
 
 
-def _columns(bits: int) -> Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint32]]:
+def _columns(bits: int) -> Packer:
     return lambda codes: pack_columns(codes, bits)
 
 
 # Format -> its layout.
-PACKERS = {
+PACKERS: dict[str, Packer] = {
     "binary": _columns(1),
     "sym2": _columns(2),
     "sym4": _columns(4),
@@ -30,6 +29,8 @@ PACKERS = {
     "shift4": _columns(4),
     "nf4": _columns(4),
     "ternary": pack_trits,
+    "sym5": pack_4_and_1,
+    "int8": lambda codes: pack_columns(codes, 8, (WORD,)),
 }
 
 

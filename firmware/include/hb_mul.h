@@ -25,6 +25,14 @@ void hb_linear_shift4_mul(int32_t *y, const int8_t *x, const uint32_t *w,
 void hb_linear_nf4_mul(int32_t *y, const int8_t *x, const uint32_t *w,
                        size_t n_in, size_t n_out);
 
+// The same of 8 bits: w is what pack_columns made, in blocks of 4 outputs.
+void hb_linear_int8_mul(int32_t *y, const int8_t *x, const uint32_t *w,
+                        size_t n_in, size_t n_out);
+
+// The same of 4 bits and 1 bit apart: w is what pack_4_and_1 made.
+void hb_linear_sym5_mul(int32_t *y, const int8_t *x, const uint32_t *w,
+                        size_t n_in, size_t n_out);
+
 // The same of trits, 5 outputs of an input in a byte: w is what pack_trits
 // made.
 void hb_linear_ternary_mul(int32_t *y, const int8_t *x, const uint32_t *w,
