@@ -35,7 +35,8 @@ CHIPS = ("ch32v003", "ch32v002", "esp32c3", "stm32g030", "stm32f411", "atmega328
 DENSITIES = (1.0, 0.5, 0.25)  # of activations that are not 0
 AT = 0.5  # the density of what is recorded for `auto` to choose by
 WIDTH = 64  # inputs and outputs of a layer; channels of a convolution are an eighth
-FEWER = 3  # formats, where those of one image have to be few
+FEWER = 3  # formats, where those of one image have to be few:
+SMALL = 32768  # bytes of flash, and less
 PLAIN = Options(samples=0)
 LAYERS: dict[str, dict[str, Any]] = {
     "linear": {"linear": WIDTH},
@@ -71,8 +72,8 @@ def network(layer: str, formats: Sequence[str]) -> Recipe:
 
 
 def count(chip: Chip, layer: str, variant: str, density: float) -> list[Kernel]:
-    """The rows of all formats, from one image, or from several where the emulated core has no room for all kernels."""
-    step = FEWER if ISAS[chip.isa].family == "avr" else len(FORMATS)
+    """The rows of all formats, from one image, or from several where the chip has no room for all kernels."""
+    step = FEWER if chip.memory_of("code").size <= SMALL else len(FORMATS)
     names = tuple(FORMATS)
     parts = [names[at : at + step] for at in range(0, len(names), step)]
     return [row for part in parts for row in _count(chip, layer, variant, density, part)]
