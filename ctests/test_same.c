@@ -4,6 +4,7 @@
 #include "test_same.h"
 #include "check.h"
 #include "hb_avr.h"
+#include "hb_mul.h"
 #include "naive.h"
 
 #include <stdlib.h>
@@ -174,16 +175,39 @@ static void same_vector(void)
     free(acc);
 }
 
+// A maximum at the ends of what a shift is right for, and sums at both ends.
+static void same_maxshift(void)
+{
+    const size_t n = (size_t)random_in(0, random_in(0, 9) ? 20 : 260);
+    const int8_t hi = (int8_t)one_of((int[]){127, 15, 1, 100}, 4);
+    const int8_t lo = (int8_t)(random_in(0, 1) ? 0 : -hi);
+    const int32_t largest = (1 << 30) >> random_in(0, 30);
+    const int32_t bound = largest - random_in(0, largest > 1);
+    for (size_t i = 0; i < n; i++) {
+        q.acc[i] = random_in(-bound, bound);
+    }
+    if (n > 0 && random_in(0, 1)) {
+        q.acc[random_in(0, (int32_t)n - 1)] = random_in(0, 1) ? bound : -bound;
+    }
+    int8_t want[MAX_N];
+    hb_maxshift(want, q.acc, lo, hi, n);
+    int32_t *acc = copy_of(q.acc, n * sizeof *acc);
+    int8_t *y = (int8_t *)acc; // on the sums' first bytes
+    hb_maxshift_mul(y, acc, lo, hi, n);
+    CHECK(memcmp(y, want, n) == 0, "hb_maxshift_mul, %lu sums up to %ld",
+          (unsigned long)n, (long)bound);
+    free(acc);
+}
+
 // ---- All of them ----------------------------------------------------------
 
 static const struct {
     const char *name;
     void (*test)(void);
 } tests[] = {
-    {"hb_conv_int8_avr", same_convolution},
-    {"hb_maxpool_avr", same_maximum},
-    {"hb_mulshift_channel_avr", same_channel},
-    {"hb_mulshift_avr", same_vector},
+    {"hb_conv_int8_avr", same_convolution},    {"hb_maxpool_avr", same_maximum},
+    {"hb_mulshift_channel_avr", same_channel}, {"hb_mulshift_avr", same_vector},
+    {"hb_maxshift_mul", same_maxshift},
 };
 
 unsigned long test_same(const char *name)

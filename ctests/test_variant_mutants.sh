@@ -163,6 +163,19 @@ for k in 0 1 2 3; do
     mul_int8 "s/ s$k += / s$k -= /"
 done
 
+# mul: maxshift.
+mul_maxshift() {
+    mutant mul/hb_maxshift_mul.c "$1" hb_maxshift_mul
+}
+mul_maxshift 's/if (lo < 0)/if (0)/'
+mul_maxshift 's/m = -m/m = 0/'
+mul_maxshift 's/m > most/m >= most/'
+mul_maxshift 's/a = acc; a != end/a = acc + (acc != end); a != end/'
+mul_maxshift 's/ + half//'
+mul_maxshift 's/v > least/v > 0/'
+mul_maxshift 's/v < most/v <= most + 1/'
+mul_maxshift 's/const end = acc + n; acc != end/const end = acc + n; acc + 1 < end/'
+
 # mul: what they share.
 all="$columns $levels hb_linear_ternary_mul hb_linear_sym5_mul hb_linear_int8_mul"
 mul_list() {

@@ -41,4 +41,4 @@ def _weights(op: Op) -> Table | None:
     return Table("w", "uint32_t", pack(get_format(op.format).code_of_level(op.w)), op.w.size)
 
 
-MUL = Variant("mul", _weights, planes=True)
+MUL = Variant("mul", _weights, others=frozenset({"hb_maxshift"}), planes=True)

@@ -66,6 +66,10 @@ void hb_plane_two_mul(int8_t *y, size_t next, const int8_t *x,
                       const HB_ROM int32_t *b, const HB_ROM uint8_t *s,
                       int8_t hi, const HB_ROM hb_plane *plane);
 
+// As hb_maxshift.
+void hb_maxshift_mul(int8_t *y, const int32_t *acc, int8_t lo, int8_t hi,
+                     size_t n);
+
 #ifdef __cplusplus
 }
 #endif
