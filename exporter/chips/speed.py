@@ -35,8 +35,7 @@ CHIPS = ("ch32v003", "ch32v002", "esp32c3", "stm32g030", "stm32f411", "atmega328
 DENSITIES = (1.0, 0.5, 0.25)  # of activations that are not 0
 AT = 0.5  # the density of what is recorded for `auto` to choose by
 WIDTH = 64  # inputs and outputs of a layer; channels of a convolution are an eighth
-FEWER = 3  # formats, where those of one image have to be few:
-SMALL = 32768  # bytes of flash, and less
+FEWER = 3  # formats, where those of one image have to be few
 PLAIN = Options(samples=0)
 LAYERS: dict[str, dict[str, Any]] = {
     "linear": {"linear": WIDTH},
@@ -72,8 +71,8 @@ def network(layer: str, formats: Sequence[str]) -> Recipe:
 
 
 def count(chip: Chip, layer: str, variant: str, density: float) -> list[Kernel]:
-    """The rows of all formats, from one image, or from several where the chip has no room for all kernels."""
-    step = FEWER if chip.memory_of("code").size <= SMALL else len(FORMATS)
+    """The rows of all formats, from one image, or from several where the emulated core has no room for all kernels."""
+    step = FEWER if ISAS[chip.isa].family == "avr" else len(FORMATS)
     names = tuple(FORMATS)
     parts = [names[at : at + step] for at in range(0, len(names), step)]
     return [row for part in parts for row in _count(chip, layer, variant, density, part)]
@@ -87,7 +86,8 @@ def _count(chip: Chip, layer: str, variant: str, density: float, names: Sequence
     x = untrained.sample(train, recipe, density)
     with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
         export(model, recipe.name, out=scratch, plan="layer")
-        image = link_image(Path(scratch), roomy(chip, PLAIN), x[:0], replace(PLAIN, variant=variant))
+        room = roomy(roomy(chip, PLAIN), PLAIN)  # for the weights and kernels of all formats
+        image = link_image(Path(scratch), room, x[:0], replace(PLAIN, variant=variant))
     report = measure(image, x)
     if report.mismatches:
         raise HalfbyteError(f"{chip.name}, {variant}: {report.mismatches} scores differ; {report.first}")
