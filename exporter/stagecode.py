@@ -343,8 +343,8 @@ def _concat(code: StageCode) -> None:
     code.output()
     first = 0
     tables = names.tables(code.stage.main)
-    for position, (name, at) in enumerate(zip(code.stage.main.inputs, code.inputs(), strict=True)):
-        channels = names.graph.shapes[name][-1]
+    for position, at in enumerate(code.inputs()):
+        channels = int(code.source(position)[1]) // code.width  # of a vector that is a map of one channel, 1
         scale = [f"{tables['m']}[{position}]", str(op.s), str(op.lo), str(op.hi)]
         code.call("hb_concat", [f"out + {first}", str(code.channels), at, *scale, str(code.width), str(channels)])
         first += channels

@@ -13,7 +13,7 @@ from exporter.export import Exported, export
 from exporter.lower import lower
 from exporter.ops import Conv, Linear
 from exporter.plan import STRATEGIES
-from exporter.randommaps import random_map_network
+from exporter.randommaps import Branches, random_map_network
 from exporter.sanitized import keep, run_sanitized
 from exporter.variants import VARIANTS
 from exporter.verify import PUSHED, random_samples
@@ -77,6 +77,15 @@ def test_a_variant_makes_all_channels_of_a_pixel_with_the_linear_kernel_of_the_f
     convs = [node for node in exported.graph.nodes if isinstance(node.op, Conv)]
     assert [node.by_pixel for node in convs] == [first is not None, *[True] * (len(formats) + 1)]
     assert [node.kernel() for node in convs[1:]] == [f"hb_linear_{fmt}_{variant}" for fmt in (*formats, formats[0])]
+
+
+@pytest.mark.parametrize("plan", ["layer", "rows"])
+def test_a_vector_joins_a_concatenation_as_a_map_of_one_channel(plan):
+    branches = Branches(nn.Identity(), BitConv1d(1, 2, 3, padding=1, requant="mulshift"), concat=Concat())
+    model = map_network(Input((7,)), nn.Unflatten(1, (1, 7)), branches, nn.Flatten(), BitLinear(21, 3, requant=None))
+    exported = export(prepared(model), "net", plan=plan)
+    assert "hb_concat(out + 1, 3," in (exported.folder / "c" / "net.c").read_text()
+    check(exported)
 
 
 def test_a_map_that_goes_on_by_channel_is_not_made_pixel_by_pixel():
