@@ -64,8 +64,11 @@ static void run(int8_t *restrict y, const uint8_t *x,
             }
             upper += 4;
             lower += 4;
-            p = r;
-            q = s;
+            // by field: of a whole struct gcc makes a call of memcpy
+            p.upper = r.upper;
+            p.lower = r.lower;
+            q.upper = s.upper;
+            q.lower = s.lower;
         }
         x += in_pair;
     }
