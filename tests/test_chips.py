@@ -77,7 +77,7 @@ def test_an_image_fits_its_chip_and_its_sizes_add_up(exported, samples, name):
     assert sizes.flash == sizes.weights + sizes.samples + sizes.code
     assert sizes.weights == exported.graph.weight_bytes
     assert sizes.samples == 64 + 4
-    assert 0 < sizes.stack < 400 or name in HOSTED
+    assert 0 < sizes.stack < 600 or name in HOSTED
     forbidden = ("div", "memcpy", "memset", "memmove", "mod")
     assert not [f.name for f in image.elf.functions if any(word in f.name for word in forbidden)]
 
