@@ -93,6 +93,8 @@ def _by_layer(rows: Sequence[Row]) -> str:
 
 
 def _counted(layer: LayerCount) -> str:
+    if layer.instructions is None:
+        return "-"
     return f"{layer.instructions:,}" + ("" if layer.variant == PORTABLE else f" {layer.variant}")
 
 
