@@ -99,15 +99,16 @@ def replace_memory(chip, name, size):
 
 
 def test_a_fit_is_decided_to_the_byte(exported, samples):
+    options = Options(variant="portable")  # nothing that could give way
     chip = load_chip("ch32v003")
-    sizes = build(exported.folder, chip, samples, Options()).sizes
-    build(exported.folder, replace_memory(chip, "flash", sizes.flash), samples, Options())
+    sizes = build(exported.folder, chip, samples, options).sizes
+    build(exported.folder, replace_memory(chip, "flash", sizes.flash), samples, options)
     assert "1 too many" in refusal(
-        build, exported.folder, replace_memory(chip, "flash", sizes.flash - 1), samples, Options()
+        build, exported.folder, replace_memory(chip, "flash", sizes.flash - 1), samples, options
     )
     need = sizes.ram + sizes.stack
-    build(exported.folder, replace_memory(chip, "ram", need), samples, Options())
-    assert "too many" in refusal(build, exported.folder, replace_memory(chip, "ram", need - 1), samples, Options())
+    build(exported.folder, replace_memory(chip, "ram", need), samples, options)
+    assert "too many" in refusal(build, exported.folder, replace_memory(chip, "ram", need - 1), samples, options)
 
 
 def test_an_image_with_a_multiplication_is_refused_on_a_core_without(exported, samples):
