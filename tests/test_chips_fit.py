@@ -124,7 +124,7 @@ def test_fit_counts_at_the_densities_it_states(found):
         assert cost.density == pytest.approx(cost.asked, abs=0.05)
     dense, half, third = (cost.instructions for cost in found.densities)
     assert dense > half > third  # a product with 0 is short on a core without a multiplier
-    assert found.worst.instructions > dense  # outermost levels take longest there
+    assert found.worst.instructions >= dense  # portable kernels take longest for outermost levels
     assert found.worst.cycles >= max(cost.cycles for cost in found.densities)
 
 

@@ -47,9 +47,9 @@ def test_mnist_fc_12k_with_the_app_fits_an_arduino_uno():
     needs_emulator(uno)
     report = emulate(folder, uno, random_samples(load_graph(folder), 3), Options())
     assert report.mismatches == 0
-    assert report.flash <= 18 * 1024
-    assert report.ram + report.stack_bound <= 1280
-    assert report.cycles < 1_000_000  # 58.7 ms at 16 MHz
+    assert report.flash <= 20 * 1024
+    assert report.ram + report.stack_bound <= 1536
+    assert report.cycles < 200_000  # 8.1 ms at 16 MHz
 
 
 def test_mnist_cnn_4k_runs_in_4_kb_of_ram_with_the_app():
