@@ -318,7 +318,7 @@ plane 's/sum == 0 ? k->none/sum == 0 ? 0/'
 plane 's/upper != x/1/'
 plane 's/y += skip/y += step/'
 plane 's/y + lane/y + 1/'
-plane 's/q = s/q = r/'
+plane 's/q.upper = s.upper/q.upper = r.upper/'
 pool() {
     mutant mul/hb_plane_pool_mul.c "$1" hb_plane_pool_mul
 }
