@@ -39,13 +39,13 @@ void hb_patch(int8_t *patch, const int8_t *const *rows, int16_t first,
     int begin = first < 0 ? -first : 0;
     end = end < 0 ? 0 : end;
     begin = begin > end ? end : begin;
+    const size_t n = (size_t)(end - begin) * pixel;
     for (uint8_t ky = 0; ky < window->kernel_h; ky++) {
         const int8_t *row = rows[ky];
-        if (row == NULL) {
+        if (row == NULL || n == 0) {
             patch = zeros(patch, (size_t)kernel_w * pixel);
             continue;
         }
-        const size_t n = (size_t)(end - begin) * pixel;
         patch = zeros(patch, (size_t)begin * pixel);
         patch = copy(patch, row + (size_t)(first + begin) * pixel, n);
         patch = zeros(patch, (size_t)(kernel_w - end) * pixel);
