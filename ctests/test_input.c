@@ -103,15 +103,11 @@ static void every_sum_of_28_to_16_divides_by_49(void)
           r.shift);
 }
 
-static void resized_equals_the_naive_one(size_t in_h, size_t in_w, size_t out_h,
-                                         size_t out_w, int lowest)
+static void image_is_resized(const uint8_t *x, size_t in_h, size_t in_w,
+                             size_t out_h, size_t out_w)
 {
     const size_t d = naive_area(in_h, in_w, out_h, out_w);
     const struct reciprocal r = naive_reciprocal((uint32_t)d);
-    uint8_t *x = allocate(in_h * in_w);
-    for (size_t i = 0; i < in_h * in_w; i++) {
-        x[i] = (uint8_t)random_in(lowest, 255);
-    }
     uint8_t *y = guard_new(out_h * out_w, 0x5a);
     hb_resize_area(y, x, in_h, in_w, out_h, out_w, r.mul, r.shift);
     for (size_t i = 0; i < out_h * out_w; i++) {
@@ -122,6 +118,32 @@ static void resized_equals_the_naive_one(size_t in_h, size_t in_w, size_t out_h,
               (unsigned long)out_w, (unsigned long)i, y[i], want);
     }
     guard_free(y, "resize_area");
+}
+
+static void resized_equals_the_naive_one(size_t in_h, size_t in_w, size_t out_h,
+                                         size_t out_w, int lowest)
+{
+    uint8_t *x = allocate(in_h * in_w);
+    for (size_t i = 0; i < in_h * in_w; i++) {
+        const int64_t value = random_in(lowest, 255);
+        x[i] = (uint8_t)(value < 0 ? 0 : value);
+    }
+    image_is_resized(x, in_h, in_w, out_h, out_w);
+    free(x);
+}
+
+// Black but for one pixel: what a kernel skips must not hold it.
+static void every_single_pixel_is_seen(size_t in_h, size_t in_w, size_t out_h,
+                                       size_t out_w)
+{
+    uint8_t *x = allocate(in_h * in_w);
+    memset(x, 0, in_h * in_w);
+    image_is_resized(x, in_h, in_w, out_h, out_w);
+    for (size_t i = 0; i < in_h * in_w; i++) {
+        x[i] = 255;
+        image_is_resized(x, in_h, in_w, out_h, out_w);
+        x[i] = 0;
+    }
     free(x);
 }
 
@@ -134,12 +156,21 @@ static void test_resize_area(void)
     resized_equals_the_naive_one(16, 16, 28, 28, 0);
     resized_equals_the_naive_one(1, 1, 40, 1, 0);
     resized_equals_the_naive_one(5, 5, 0, 0, 0);
+    resized_equals_the_naive_one(5, 5, 0, 3, 0);
+    resized_equals_the_naive_one(5, 5, 3, 0, 0);
+    resized_equals_the_naive_one(1, 256, 1, 257, -255); // 65792 parts
+    resized_equals_the_naive_one(256, 1, 257, 1, -255);
+    resized_equals_the_naive_one(64, 64, 1, 1, 250);
+    for (size_t w = 1; w <= 9; w++) {
+        every_single_pixel_is_seen(3, w, 2, 6);
+        every_single_pixel_is_seen(w, 8, 4, 3);
+    }
     for (int trial = 0; trial < 400; trial++) {
         const size_t in_h = (size_t)random_in(1, 12);
         const size_t in_w = (size_t)random_in(1, 12);
         resized_equals_the_naive_one(in_h, in_w, (size_t)random_in(1, 13),
                                      (size_t)random_in(1, 13),
-                                     trial % 4 ? 0 : 250);
+                                     trial % 4 ? -500 * (trial % 2) : 250);
     }
 }
 

@@ -117,19 +117,19 @@ requantizers='hb_maxshift hb_shift hb_mulshift'
 mutant hb_round.h 's/<< s) >> 1/<< s) >> 2/' $requantizers
 mutant hb_round.h 's/(uint32_t)1 << s) >> 1/(int32_t)1 << (s \& 15)) >> 1/' \
     $requantizers
-mutant hb_round.h 's/v < lo ? lo : //' $requantizers
-mutant hb_round.h 's/v > hi ? hi : //' $requantizers
+mutant hb_round.h 's/v < lo/hi < lo/' $requantizers
+mutant hb_round.h 's/v > hi/lo > hi/' $requantizers
 for kernel in hb_maxshift hb_maxshift_exponent; do
-    mutant hb_round.h 's/m > hi/m >= hi/' $kernel
+    mutant hb_round.h 's/s > hi/s >= hi/' $kernel
     mutant hb_round.h 's/ && lo < 0//' $kernel
-    mutant hb_round.h 's/-acc\[i\]/acc[i]/' $kernel
-    mutant hb_round.h 's/size_t i = 0/size_t i = 1/' $kernel
-    mutant hb_round.h 's/i < n;/i + 1 < n;/' $kernel
+    mutant hb_round.h 's/-\*acc/*acc/' $kernel
+    mutant hb_round.h 's/acc + n; acc/acc++ + n; acc/' $kernel
+    mutant hb_round.h 's/acc + n;/acc + n - (n > 0);/' $kernel
     mutant hb_round.h 's/uint8_t s = 0/uint8_t s = 1/' $kernel
 done
-mutant hb_maxshift.c 's/acc\[i\] + half/acc[i]/'
-mutant hb_maxshift.c 's/size_t i = 0/size_t i = 1/'
-mutant hb_maxshift.c 's/i < n;/i + 1 < n;/'
+mutant hb_maxshift.c 's/\*acc + half/*acc/'
+mutant hb_maxshift.c 's/acc + n; acc/acc++ + n; acc/'
+mutant hb_maxshift.c 's/acc + n;/acc + n - (n > 0);/'
 mutant hb_shift.c 's/ + half//'
 mutant hb_shift.c 's/= \*s;/= 1;/'
 mutant hb_shift.c 's/ + b\[i\]//'
@@ -266,25 +266,42 @@ done
 # Scores.
 mutant hb_add_bias.c 's/ + b\[i\]/ - b[i]/'
 mutant hb_add_bias.c 's/i < n;/i + 1 < n;/'
-mutant hb_argmax.c 's/\] > y/] >= y/'
-mutant hb_argmax.c 's/i < n;/i + 1 < n;/'
+mutant hb_argmax.c 's/\*v > \*best/*v >= *best/'
+mutant hb_argmax.c 's/y + n,/y + n - (n > 0),/'
 
 # Input rules.
 for type in u8 i8 i16; do
+    mutant "hb_input_shift_$type.c" 's/x + n;/x + n - (n > 0);/'
     mutant "hb_input_shift_$type.c" 's/ + offset//'
     mutant "hb_input_shift_$type.c" 's/>> shift/>> (shift \& 7)/'
 done
-mutant hb_input_shift_u8.c 's/(int32_t)x/(int8_t)x/'
-mutant hb_input_shift_i8.c 's/(int32_t)x/(uint8_t)x/'
-mutant hb_input_shift_i16.c 's/(int32_t)x/(int8_t)x/'
-mutant hb_resize_area.c 's/return a < b ? a : b/return a/'
-mutant hb_resize_area.c 's/a->i++/a->i += 2/'
-mutant hb_resize_area.c 's/a->left = a->parts/a->left = 1/'
-mutant hb_resize_area.c 's/x + v.i \* in_w/x/'
-mutant hb_resize_area.c 's/row + a->i/row/'
-mutant hb_resize_area.c 's/left = v.left/left = v.parts/'
-mutant hb_resize_area.c 's/left = a->left/left = a->parts/'
-mutant hb_resize_area.c 's/>> shift/>> (shift - 1)/'
+mutant hb_input_shift_u8.c 's/(int32_t)\*x/(int8_t)*x/'
+mutant hb_input_shift_i8.c 's/(int32_t)\*x/(uint8_t)*x/'
+mutant hb_input_shift_i16.c 's/(int32_t)\*x/(int8_t)*x/'
+resize() {
+    mutant hb_resize_area.c "$1"
+}
+resize 's/axis.parts++/axis.parts += 2/'
+resize 's/axis.covers++/axis.covers += 2/'
+resize 's/(p\[0\] | p\[1\])/p[0]/'
+resize 's/(p\[0\] | p\[1\])/p[1]/'
+resize 's/zeros(x, column)/zeros(x, in_w \& ~(size_t)1)/'
+resize 's/24 - shift/23 - shift/'
+resize 's/left -= need/left--/'
+resize 's/left = v.parts;/left = 1;/'
+resize 's/ x += in_w/ (void)x/'
+resize 's/behind >= h.covers/behind > h.covers/'
+resize 's/= h.covers - (size_t)behind/= h.covers/'
+resize 's/at = top + column/at = top/'
+resize 's/n = first/n = v.parts/'
+resize 's/n = v.parts/n = first/'
+resize 's/p += in_w/p++/'
+resize 's/(uint32_t)rest/(uint32_t)n/'
+resize 's/more >= need/more > need/'
+resize 's/(uint32_t)need/(uint32_t)h.parts/'
+resize 's/^ *sum = 0;//'
+resize 's/need -= more/need--/'
+resize 's/(uint32_t)more/(uint32_t)h.parts/'
 
 echo "$count mutants, $failures failures"
 [ "$failures" -eq 0 ]

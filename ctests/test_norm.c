@@ -54,8 +54,19 @@ static void norm_equals_the_naive_one(norm_fn *norm, int centers, size_t n,
     guard_free(x, "norm");
 }
 
+// The square of one activation has a whole root.
+static void over_its_own_size_it_is_one(int8_t x)
+{
+    int8_t y = 0;
+    hb_rmsnorm(&y, &x, x * INT32_C(256), 8, -127, 127, 1);
+    CHECK(y == x, "norm of %d: %d", x, y);
+}
+
 void test_norm(void)
 {
+    for (int8_t x = 1; x < 127; x++) {
+        over_its_own_size_it_is_one(x);
+    }
     for (int turn = 0; turn < 600; turn++) {
         const size_t n = (size_t)random_in(0, turn % 8 ? 40 : MAX_N);
         const int8_t *range = ranges[turn % 4];
