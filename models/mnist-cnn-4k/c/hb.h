@@ -44,9 +44,10 @@ typedef char
 //   y      out_h rows of out_w pixels; must not overlap x
 //   x      in_h rows of in_w pixels; in_h, in_w >= 1
 //   mul,   (sum * mul) >> shift equals the floor for every sum in
-//   shift  [0, 255 * rows * cols], shift <= 31
+//   shift  [0, 255 * rows * cols], and sum * mul < 2^32
 //
-// sum * mul < 2^32 by the choice of mul, so uint32 is exact.
+// uint32 is exact, also for the parts of a line: in_w * out_w < 2^32. What
+// begins with zeros takes less time.
 void hb_resize_area(uint8_t *y, const uint8_t *x, size_t in_h, size_t in_w,
                     size_t out_h, size_t out_w, uint32_t mul, uint8_t shift);
 

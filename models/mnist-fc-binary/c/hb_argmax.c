@@ -5,11 +5,11 @@
 
 size_t hb_argmax(const int32_t *y, size_t n)
 {
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++) {
-        if (y[i] > y[best]) {
-            best = i;
+    const int32_t *best = y;
+    for (const int32_t *const end = y + n, *v = y; v != end; v++) {
+        if (*v > *best) {
+            best = v;
         }
     }
-    return best;
+    return (size_t)(best - y);
 }

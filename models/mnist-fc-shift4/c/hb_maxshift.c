@@ -8,7 +8,7 @@ void hb_maxshift(int8_t *y, const int32_t *acc, int8_t lo, int8_t hi, size_t n)
 {
     const uint8_t s = hb_exponent(acc, lo, hi, n);
     const int32_t half = hb_half(s);
-    for (size_t i = 0; i < n; i++) {
-        y[i] = hb_clamp((acc[i] + half) >> s, lo, hi);
+    for (const int32_t *const end = acc + n; acc != end; acc++) {
+        *y++ = hb_clamp((*acc + half) >> s, lo, hi);
     }
 }

@@ -7,7 +7,7 @@
 void hb_input_shift_u8(int8_t *y, const uint8_t *x, int16_t offset,
                        uint8_t shift, int8_t lo, int8_t hi, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        y[i] = hb_clamp(((int32_t)x[i] + offset) >> shift, lo, hi);
+    for (const uint8_t *const end = x + n; x != end; x++) {
+        *y++ = hb_clamp(((int32_t)*x + offset) >> shift, lo, hi);
     }
 }

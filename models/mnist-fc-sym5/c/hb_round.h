@@ -14,21 +14,26 @@ static inline int32_t hb_half(uint8_t s)
 
 static inline int8_t hb_clamp(int32_t v, int8_t lo, int8_t hi)
 {
-    return v < lo ? lo : v > hi ? hi : (int8_t)v;
+    if (v < lo) {
+        v = lo;
+    }
+    if (v > hi) {
+        v = hi;
+    }
+    return (int8_t)v;
 }
 
-// The shift of SPEC 5.2 for n sums: the smallest s with (m >> s) <= hi.
+// The shift of SPEC 5.2 for n sums: the smallest s that brings each of them,
+// where lo < 0 the size of each, to at most hi.
 static inline uint8_t hb_exponent(const int32_t *acc, int8_t lo, int8_t hi,
                                   size_t n)
 {
-    int32_t m = 0;
-    for (size_t i = 0; i < n; i++) {
-        const int32_t v = acc[i] < 0 && lo < 0 ? -acc[i] : acc[i];
-        m = v > m ? v : m;
-    }
     uint8_t s = 0;
-    for (; m > hi; m >>= 1) {
-        s++;
+    for (const int32_t *const end = acc + n; acc != end; acc++) {
+        const int32_t v = *acc < 0 && lo < 0 ? -*acc : *acc;
+        while (v >> s > hi) {
+            s++;
+        }
     }
     return s;
 }
