@@ -178,6 +178,11 @@ static void same_vector(void)
 // A maximum at the ends of what a shift is right for, and sums at both ends.
 static void same_maxshift(void)
 {
+    static const struct {
+        const char *name;
+        void (*run)(int8_t *, const int32_t *, int8_t, int8_t, size_t);
+    } kernels[] = {{"hb_maxshift_mul", hb_maxshift_mul},
+                   {"hb_maxshift_avr", hb_maxshift_avr}};
     const size_t n = (size_t)random_in(0, random_in(0, 9) ? 20 : 260);
     const int8_t hi = (int8_t)one_of((int[]){127, 15, 1, 100}, 4);
     const int8_t lo = (int8_t)(random_in(0, 1) ? 0 : -hi);
@@ -191,12 +196,14 @@ static void same_maxshift(void)
     }
     int8_t want[MAX_N];
     hb_maxshift(want, q.acc, lo, hi, n);
-    int32_t *acc = copy_of(q.acc, n * sizeof *acc);
-    int8_t *y = (int8_t *)acc; // on the sums' first bytes
-    hb_maxshift_mul(y, acc, lo, hi, n);
-    CHECK(memcmp(y, want, n) == 0, "hb_maxshift_mul, %lu sums up to %ld",
-          (unsigned long)n, (long)bound);
-    free(acc);
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
+        int32_t *acc = copy_of(q.acc, n * sizeof *acc);
+        int8_t *y = (int8_t *)acc; // on the sums' first bytes
+        kernels[i].run(y, acc, lo, hi, n);
+        CHECK(memcmp(y, want, n) == 0, "%s, %lu sums up to %ld",
+              kernels[i].name, (unsigned long)n, (long)bound);
+        free(acc);
+    }
 }
 
 // ---- All of them ----------------------------------------------------------
@@ -205,9 +212,12 @@ static const struct {
     const char *name;
     void (*test)(void);
 } tests[] = {
-    {"hb_conv_int8_avr", same_convolution},    {"hb_maxpool_avr", same_maximum},
-    {"hb_mulshift_channel_avr", same_channel}, {"hb_mulshift_avr", same_vector},
+    {"hb_conv_int8_avr", same_convolution},
+    {"hb_maxpool_avr", same_maximum},
+    {"hb_mulshift_channel_avr", same_channel},
+    {"hb_mulshift_avr", same_vector},
     {"hb_maxshift_mul", same_maxshift},
+    {"hb_maxshift_avr", same_maxshift},
 };
 
 unsigned long test_same(const char *name)

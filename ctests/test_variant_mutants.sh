@@ -388,6 +388,19 @@ mulshift 's/v < scale->low/v < 0/'
 mulshift 's/(hi + 1)/(hi + 2)/'
 mulshift 's/up \* lo/up * (lo - 1)/'
 mulshift 's/ + scale->b/ - scale->b/'
+avr_maxshift() {
+    mutant avr/hb_maxshift_avr.c "$1" hb_maxshift_avr
+}
+avr_maxshift 's/lo < 0 ? -v : 0/-v/'
+avr_maxshift 's/v > m)/v >= m + 2)/'
+avr_maxshift 's/acc + n; acc/acc + n; acc + 1/'
+avr_maxshift 's/m > hi/m >= hi/'
+avr_maxshift 's/acc + half/acc/'
+avr_maxshift 's/(s > 16)/(s > 32)/'
+avr_maxshift 's/s > 8/s > 9/'
+avr_maxshift 's/v = ~v/v = -v/'
+avr_maxshift 's/~lo/hi/'
+avr_maxshift 's/shifted > most/shifted > 255/'
 mutant avr/hb_mulshift_avr.c 's/b + i/b/' hb_mulshift_avr
 mutant avr/hb_mulshift_avr.c 's/i < n/i + 1 < n/' hb_mulshift_avr
 

@@ -100,6 +100,6 @@ def _weights(op: Op) -> Table | None:
     return Table("w", "uint8_t", pack_blocks(fmt, fmt.code_of_level(op.w)), op.w.size)
 
 
-OTHERS = frozenset({"hb_conv_int8", "hb_maxpool", "hb_mulshift"})
+OTHERS = frozenset({"hb_conv_int8", "hb_maxpool", "hb_maxshift", "hb_mulshift"})
 
 AVR = Variant("avr", _weights, others=OTHERS)

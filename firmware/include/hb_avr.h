@@ -35,7 +35,9 @@ void hb_conv_int8_avr(int32_t *acc, const int8_t *const *rows,
                       const HB_ROM uint8_t *w, size_t first,
                       const HB_ROM hb_window *window);
 
-// As hb_mulshift and hb_mulshift_channel.
+// As hb_maxshift, hb_mulshift and hb_mulshift_channel.
+void hb_maxshift_avr(int8_t *y, const int32_t *acc, int8_t lo, int8_t hi,
+                     size_t n);
 void hb_mulshift_avr(int8_t *y, const int32_t *acc, const HB_ROM int16_t *m,
                      const HB_ROM int32_t *b, const HB_ROM uint8_t *s,
                      int8_t lo, int8_t hi, size_t n);
