@@ -237,23 +237,31 @@ for edit in 's/LIST 24/LIST 32/' 's/(digits) <= 1876/1/' 's/0x2000000)/0x3000000
 done
 # nomul: sums of planes.
 for edit in 's/INPUTS = 85/INPUTS = 86/' 's/PLANES = 8/PLANES = 7/' \
-    's/lanes\[3\] -= v3/lanes[3] += v3/' 's/p->minus += 0x03030303/(void)0/' \
-    's/(x & 2) == 0/1/' 's/even -= odd << 8/even -= odd/' \
-    's/offset = 2 \* offset + (/offset = offset + (/' \
-    's/\*o += 2 \* v/*o += v/' 's/total \*= 3/total *= 2/' \
+    's/lanes\[3\] -= v.v3/lanes[3] += v.v3/' \
+    's/p->minus += 0x03030303/(void)0/' 's/(x & 2) == 0/1/' \
+    's/(s.odd << 8)/s.odd/' 's/offset = 2 \* offset + (/offset = offset + (/' \
+    's/s.odd & 0xFFFF/s.odd \& 0x3FFF/' 's/even >> 16/even >> 16 \& 0x3FFF/' \
+    's/first, p->lanes\[k\] + p->minus/first, p->lanes[k]/' \
+    's/lanes\[k + 1\]/lanes[k]/' 's/3 \* (uint32_t)total/2 * total/' \
+    's/sum & 65535/sum \& 32767/' 's/sum >= 0/0/' \
+    's/codes >> 6\]/codes >> 4 \& 3]/' 's/3 \* v}/2 * v}/' \
     's/? 2 \* v : 0/? v : 0/' 's/w + (next - x)/w/' 's/(n_in + 3)/n_in/'; do
     mutant nomul/hb_linear_sym2_nomul.c "$edit" hb_linear_sym2_nomul
 done
 # nomul: tables of products.
 products='hb_linear_shift4_nomul hb_linear_nf4_nomul'
-for edit in 's/codes >> 12\]/codes >> 8 \& 15]/' 's/step = 4 \* n_in - step/step = 2/' \
-    's/in\[1\].product\[codes & 15\]/in[0].product[codes \& 15]/' \
-    's/odd ^= 1/odd = 0/' 's/(x - first - 1) \* 4/(x - first) * 4/' \
-    's/(w + first)/w/' 's/first + in->at/in->at/' 's/i >> last/i/' \
+for edit in 's/k < 8/k < 7/' 's/codes & 15\]/codes \& 7]/' \
+    's/codes >>= 4/codes >>= 3/' 's/(x - first) \* 4/(x - first) * 8/' \
+    's/in < last/in <= last/' 's/(w + first)/w/' 's/block += 4 \* n_in/block += n_in/' \
+    's/first + (size_t)at/(size_t)at/' 's/i >> last/i/' \
     's/(i & last) | odd/odd/' 's/rest += o & 1/rest += 1/'; do
     mutant nomul/hb_products_nomul.h "$edit" $products
 done
-mutant nomul/hb_linear_shift4_nomul.c 's/k < 8/k < 7/' hb_linear_shift4_nomul
+for edit in 's/x > 0/1/' 's/size << 23/size << 22/' \
+    's/minus\[3\] = 0x10000 - pair/minus[3] = -pair/' \
+    's/minus\[0\] = 0x10000 - pair/minus[0] = -pair/' 's/pair >>= 2/pair >>= 1/'; do
+    mutant nomul/hb_linear_shift4_nomul.c "$edit" hb_linear_shift4_nomul
+done
 for line in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
     mutant nomul/hb_linear_nf4_nomul.c \
         "s/product\[$line\] = .*;/product[$line] = (int16_t)x;/" \

@@ -53,7 +53,9 @@ class Isa:
 
 ISAS = {
     "rv32ec": Isa("riscv", riscv.length, riscv.checker("iec"), riscv.effect, variants=("nomul",)),
-    "rv32ec_zmmul": Isa("riscv", riscv.length, riscv.checker("iec", zmmul=True), riscv.effect, variants=("mul",)),
+    "rv32ec_zmmul": Isa(
+        "riscv", riscv.length, riscv.checker("iec", zmmul=True), riscv.effect, variants=("mul", "nomul")
+    ),
     "rv32imc": Isa("riscv", riscv.length, riscv.checker("imc"), riscv.effect, variants=("mul",)),
     "armv6m": Isa("thumb", thumb.length, thumb.why_not_v6m, thumb.effect, variants=("mul",)),
     "armv7em": Isa("thumb", thumb.length, thumb.why_not_v7em, thumb.effect, variants=("mul",)),

@@ -4,8 +4,13 @@
 #include "hb_apart_nomul.h"
 #include "hb_nomul.h"
 
-HB_APART void hb_products(int16_t *product, int32_t x)
+union hb_table {
+    int16_t product[16];
+};
+
+HB_APART void hb_products(union hb_table *table, int32_t x)
 {
+    int16_t *product = table->product;
     const int32_t x2 = 2 * x, x4 = 4 * x, x8 = 8 * x;
     const int32_t x16 = 16 * x, x32 = 32 * x, x64 = 64 * x;
     product[0] = (int16_t)(x - 2 * x64);    // -127

@@ -5,79 +5,118 @@
 //
 // An activation that is not 0 gets a table of its 16 products, made by
 // additions and shifts; then an output costs a look at it. A chunk of inputs
-// has its tables at once, so that the sums of 4 outputs stay in registers.
+// has its tables at once, so that the sums of 8 outputs stay in registers.
 
-enum { INPUTS = 12 }; // of a chunk; even, as they are taken two by two
+enum { INPUTS = 12 }; // of a chunk
 
 struct hb_input {
-    uint32_t at;         // of its codes in a block, in bytes
-    int16_t product[16]; // |product| <= 127 * 128
+    union hb_table table;
+    int32_t next; // where the codes of the next input are, below 0: nowhere
 };
 
-static inline unsigned hb_half_word(const uint8_t *w, uint32_t at)
+// Where the codes of an input are in a block: bytes from those of the first one
+// that was looked at.
+struct hb_chunk {
+    int32_t at; // of input[0]
+    struct hb_input input[INPUTS];
+};
+
+// y[0 ... 7] += the products of all inputs with their codes in a block, which
+// has one at least. A product is at most 127 * 128: it fits an int16_t.
+//
+// The loop is stated in C, and for RISC-V in assembly: 8 sums, the codes, a
+// product and two pointers are all that the 12 registers of RV32E hold, and no
+// compiler finds that.
+#if defined(__riscv)
+
+typedef char
+    hb_inputs_are_36_bytes[sizeof(struct hb_input) == 36 &&
+                                   offsetof(struct hb_chunk, input) == 4
+                               ? 1
+                               : -1];
+
+// Adds to a sum the product that a2 + 4 has of the code in bits 1 to 4 of a0,
+// after `shift` has put it there.
+#define HB_PRODUCT(sum, shift)                                                 \
+    shift "andi a0, a0, 30\n\t"                                                \
+          "add a0, a0, a2\n\t"                                                 \
+          "lh a0, 4(a0)\n\t"                                                   \
+          "add " sum ", " sum ", a0\n\t"
+#define HB_NEXT(sum, k) HB_PRODUCT(sum, "srli a0, a5, 4*" #k "-1\n\t")
+#define HB_INPUTS                                                              \
+    "lw a0, (a2)\n"                                                            \
+    "0:\n\t"                                                                   \
+    "add a0, a0, a1\n\t"                                                       \
+    "lw a5, (a0)\n\t" HB_PRODUCT("ra", "slli a0, a5, 1\n\t") HB_NEXT("t0", 1)  \
+        HB_NEXT("t1", 2) HB_NEXT("t2", 3) HB_NEXT("s0", 4) HB_NEXT("s1", 5)    \
+            HB_NEXT("a3", 6) HB_NEXT("a4", 7) "lw a0, 36(a2)\n\t"              \
+                                              "addi a2, a2, 36\n\t"            \
+                                              "bgez a0, 0b\n\t"
+#define HB_SUMS(move)                                                          \
+    move " ra, (a0)\n\t" move " t0, 4(a0)\n\t" move " t1, 8(a0)\n\t" move      \
+         " t2, 12(a0)\n\t" move " s0, 16(a0)\n\t" move " s1, 20(a0)\n\t" move  \
+         " a3, 24(a0)\n\t" move " a4, 28(a0)\n\t"
+#define HB_ENTER                                                               \
+    "addi sp, sp, -16\n\t"                                                     \
+    "sw ra, (sp)\n\t"                                                          \
+    "sw s0, 4(sp)\n\t"                                                         \
+    "sw s1, 8(sp)\n\t"                                                         \
+    "sw a0, 12(sp)\n\t"
+#define HB_LEAVE                                                               \
+    "lw ra, (sp)\n\t"                                                          \
+    "lw s0, 4(sp)\n\t"                                                         \
+    "lw s1, 8(sp)\n\t"                                                         \
+    "addi sp, sp, 16"
+
+HB_APART void hb_block(int32_t *y, const uint8_t *w,
+                       const struct hb_chunk *chunk)
 {
-    return *(const uint16_t *)(const void *)(w + at);
+    register int32_t *a0 __asm__("a0") = y; // then a place or a product
+    register const uint8_t *a1 __asm__("a1") = w;
+    register const struct hb_chunk *a2 __asm__("a2") = chunk; // an input - 4
+    __asm__ volatile(HB_ENTER HB_SUMS("lw") HB_INPUTS
+                     "lw a0, 12(sp)\n\t" HB_SUMS("sw") HB_LEAVE
+                     : "+r"(a0), "+r"(a1), "+r"(a2)
+                     :
+                     : "t0", "t1", "t2", "a3", "a4", "a5", "memory");
 }
 
-// y[0 ... n - 1] += the products of all inputs with their codes, in blocks of 8
-// outputs, n_in words each.
-HB_APART void hb_blocks(int32_t *y, size_t n, const uint8_t *w, size_t n_in,
-                        const struct hb_input *begin,
-                        const struct hb_input *end)
+#else
+
+HB_APART void hb_block(int32_t *y, const uint8_t *w,
+                       const struct hb_chunk *chunk)
 {
-    size_t step = 2; // bytes to the next 4 outputs, in a block or in the next
-    for (const int32_t *stop = y + n; y < stop; y += 4) {
-        int32_t s0 = y[0], s1 = y[1], s2 = y[2], s3 = y[3];
-        for (const struct hb_input *in = begin; in < end; in += 2) {
-            unsigned codes = hb_half_word(w, in[0].at);
-            s0 += in[0].product[codes & 15];
-            s1 += in[0].product[codes >> 4 & 15];
-            s2 += in[0].product[codes >> 8 & 15];
-            s3 += in[0].product[codes >> 12];
-            codes = hb_half_word(w, in[1].at);
-            s0 += in[1].product[codes & 15];
-            s1 += in[1].product[codes >> 4 & 15];
-            s2 += in[1].product[codes >> 8 & 15];
-            s3 += in[1].product[codes >> 12];
+    int32_t at = chunk->at;
+    for (const struct hb_input *in = chunk->input; at >= 0; at = in++->next) {
+        uint32_t codes = *(const uint32_t *)(const void *)(w + at);
+        for (int k = 0; k < 8; k++, codes >>= 4) {
+            y[k] += in->table.product[codes & 15];
         }
-        y[0] = s0;
-        y[1] = s1;
-        y[2] = s2;
-        y[3] = s3;
-        w += step;
-        step = 4 * n_in - step;
     }
 }
 
-// Makes the tables of up to INPUTS inputs from x on, and where they are an odd
-// number one of zeros. Returns the first input that has no table; *tables is
-// behind the last one made.
-HB_APART const int8_t *hb_chunk(struct hb_input **tables, const int8_t *x,
-                                const int8_t *end)
+#endif
+
+// Makes the tables of up to INPUTS inputs from x on. Returns the first one that
+// was not looked at.
+HB_APART const int8_t *hb_list(struct hb_chunk *chunk, const int8_t *x,
+                               const int8_t *end)
 {
-    struct hb_input *in = *tables;
-    const struct hb_input *last = in + INPUTS;
+    int32_t *at = &chunk->at;
     const int8_t *first = x;
-    int odd = 0;
-    while (x < end) {
-        const int32_t v = *x++;
-        if (v == 0) {
-            continue;
+    const struct hb_input *last = chunk->input + INPUTS;
+    for (struct hb_input *in = chunk->input; in < last; in++) {
+        while (x < end && *x == 0) {
+            x++;
         }
-        in->at = (uint32_t)(x - first - 1) * 4;
-        hb_products(in->product, v);
-        in++;
-        odd ^= 1;
-        if (in == last) {
+        if (x == end) {
             break;
         }
+        *at = (int32_t)((x - first) * 4);
+        at = &in->next;
+        hb_products(&in->table, *x++);
     }
-    if (odd) {
-        in->at = 0;
-        hb_products(in->product, 0);
-        in++;
-    }
-    *tables = in;
+    *at = -1;
     return x;
 }
 
@@ -85,14 +124,13 @@ HB_APART const int8_t *hb_chunk(struct hb_input **tables, const int8_t *x,
 // code of input i is in byte i, in the upper half where odd is 1; where it is
 // the last one, in a row. The chunk begins at input `first`.
 HB_APART int32_t hb_rest(const uint8_t *w, size_t first, size_t odd,
-                         size_t last, const struct hb_input *in,
-                         const struct hb_input *end)
+                         size_t last, const struct hb_chunk *chunk)
 {
-    int32_t sum = 0;
-    for (; in < end; in++) {
-        const size_t i = first + in->at / 4;
+    int32_t sum = 0, at = chunk->at;
+    for (const struct hb_input *in = chunk->input; at >= 0; at = in++->next) {
+        const size_t i = first + (size_t)at / 4;
         const uint8_t byte = w[i >> last];
-        sum += in->product[(i & last) | odd ? byte >> 4 : byte & 15];
+        sum += in->table.product[(i & last) | odd ? byte >> 4 : byte & 15];
     }
     return sum;
 }
@@ -100,20 +138,24 @@ HB_APART int32_t hb_rest(const uint8_t *w, size_t first, size_t odd,
 void HB_LINEAR(int32_t *y, const int8_t *x, const uint32_t *w, size_t n_in,
                size_t n_out)
 {
-    struct hb_input tables[INPUTS];
+    struct hb_chunk chunk;
     for (size_t o = 0; o < n_out; o++) {
         y[o] = 0;
     }
     const size_t in_blocks = n_out & ~(size_t)7;
     for (size_t first = 0, next; first < n_in; first = next) {
-        struct hb_input *end = tables;
-        next = (size_t)(hb_chunk(&end, x + first, x + n_in) - x);
+        next = (size_t)(hb_list(&chunk, x + first, x + n_in) - x);
+        if (chunk.at < 0) {
+            break; // the last chunk, of nothing but zeros
+        }
         const uint8_t *block = (const uint8_t *)(w + first);
-        hb_blocks(y, in_blocks, block, n_in, tables, end);
+        for (size_t o = 0; o < in_blocks; o += 8, block += 4 * n_in) {
+            hb_block(y + o, block, &chunk);
+        }
         const uint8_t *rest = (const uint8_t *)w + in_blocks / 2 * n_in;
         for (size_t o = in_blocks; o < n_out; o++) {
             const size_t last = (o ^ 1) == n_out;
-            y[o] += hb_rest(rest, first, o & 1, last, tables, end);
+            y[o] += hb_rest(rest, first, o & 1, last, &chunk);
             rest += o & 1 ? n_in : 0;
         }
     }
