@@ -11,7 +11,7 @@ from training import files
 from training.formats import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from exporter.chips.emulate import LayerCount
@@ -33,6 +33,16 @@ LAYER = """
 ## {layer}: instructions for a {unit}
 
 {what}; half of the activations are 0.
+"""
+BYTES = """
+## {layer}: bytes of code
+
+Of the kernel itself, without what several share (the requantizers, `hb_patch`).
+"""
+FLASH = """
+## Flash
+
+Bytes of the whole image: weights, kernels, the app with its protocol. Compiled as for the count above.
 """
 WHAT = {
     "linear": ("weight", "64 inputs and 64 outputs"),
@@ -59,13 +69,14 @@ def kernels_page(rows: Sequence[Kernel]) -> str:
     parts = [KERNELS]
     for layer in LAYERS:
         unit, what = WHAT[layer]
-        parts += [LAYER.format(layer=layer, unit=unit, what=what), _kernels(rows, layer)]
+        parts += [LAYER.format(layer=layer, unit=unit, what=what), _kernels(rows, layer, _instructions)]
+    parts += [BYTES.format(layer="linear"), _kernels(rows, "linear", _bytes)]
     return "".join(parts)
 
 
 def yardstick_page(rows: Sequence[Row]) -> str:
     """docs/yardstick.md."""
-    parts = [YARDSTICK.format(images=rows[0].images), _networks(rows)]
+    parts = [YARDSTICK.format(images=rows[0].images), _networks(rows), FLASH, _flash(rows)]
     for name in dict.fromkeys(row.network for row in rows):
         parts += [BY_LAYER.format(network=name), _by_layer([row for row in rows if row.network == name])]
     return "".join(parts)
@@ -79,6 +90,12 @@ def _networks(rows: Sequence[Row]) -> str:
         cells = [found[name, chip] for chip in CHIPS]
         lines.append([name, f"{cells[0].limit:,}", *(_cell(row) for row in cells)])
     return _table(["network", "limit", *CHIPS], lines)
+
+
+def _flash(rows: Sequence[Row]) -> str:
+    names = list(dict.fromkeys(row.network for row in rows))
+    found = {(row.network, row.chip): f"{row.flash:,}" for row in rows}
+    return _table(["network", *CHIPS], [[name, *(found[name, chip] for chip in CHIPS)] for name in names])
 
 
 def _cell(row: Row) -> str:
@@ -98,20 +115,19 @@ def _counted(layer: LayerCount) -> str:
     return f"{layer.instructions:,}" + ("" if layer.variant == PORTABLE else f" {layer.variant}")
 
 
-def _kernels(rows: Sequence[Kernel], layer: str) -> str:
+def _instructions(row: Kernel) -> str:
+    return f"{row.instructions:.2f}"
+
+
+def _bytes(row: Kernel) -> str:
+    return f"{row.bytes:,}"
+
+
+def _kernels(rows: Sequence[Kernel], layer: str, value: Callable[[Kernel], str]) -> str:
     own = [row for row in rows if row.layer == layer and row.density == AT]
-    found = {(row.chip, row.format, row.variant): row.instructions for row in own}
+    found = {(row.chip, row.format, row.variant): value(row) for row in own}
     columns = list(dict.fromkeys((row.chip, row.variant) for row in own))
-    lines = [
-        [
-            name,
-            *(
-                f"{found[chip, name, variant]:.2f}" if (chip, name, variant) in found else "-"
-                for chip, variant in columns
-            ),
-        ]
-        for name in FORMATS
-    ]
+    lines = [[name, *(found.get((chip, name, variant), "-") for chip, variant in columns)] for name in FORMATS]
     return _table(["format", *(f"{chip} {variant}" for chip, variant in columns)], lines)
 
 
