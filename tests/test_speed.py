@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import pytest
+from torch import nn
 
 from exporter.chips import choice, speed
 from exporter.chips.chip import load_chip
 from exporter.chips.choice import Cost, first_choice, give_way, key
 from exporter.chips.isa import ISAS
 from exporter.chips.untrained import export_untrained
+from exporter.export import export
 from exporter.variants import PORTABLE
 from training.formats import FORMATS
+from training.layers import BitConv2d, BitLinear, Input
 
 pytest.importorskip("ziglang", reason="the cross compiler is not installed")
 pytest.importorskip("unicorn", reason="the emulator is not installed")
@@ -79,8 +84,26 @@ def test_what_costs_least_for_its_bytes_gives_way_first_and_in_the_end_nothing_c
     assert twice is not None
     assert sym4 not in twice
     assert give_way(graph.with_kernels(twice), chip) is None
+    assert give_way(chosen, chip, over=500) == once  # binary saves 500 bytes
+    assert give_way(chosen, chip, over=501) == give_way(chosen, chip, over=5000) == twice
 
 
 def test_every_format_has_a_record_on_every_core():
     for name in speed.CHIPS:
         assert {key("linear", f"hb_linear_{name}") for name in FORMATS} <= set(choice.costs()[load_chip(name).isa])
+
+
+def test_what_can_only_be_portable_does_not_give_way_for_ever(tmp_path, monkeypatch):
+    options = {"requant": "mulshift", "padding": 1, "format": "int8"}
+    layers = OrderedDict(
+        input=Input((2, 4, 4), channels="first", shift=1),
+        conv=BitConv2d(2, 4, 3, **options),  # a depthwise convolution reads its map: it is made channel by channel
+        depthwise=BitConv2d(4, 4, 3, groups=4, **options),
+        last=BitLinear(64, 3, format="int8", requant=None),
+    )
+    graph = export(nn.Sequential(layers).eval(), "net", out=tmp_path).graph
+    found = {key("conv", "hb_conv_int8"): Cost(9.0, 900), key("conv", "hb_linear_int8_mul"): Cost(2.0, 500)}
+    monkeypatch.setattr(choice, "costs", lambda: {load_chip("stm32g030").isa: found})
+    chosen = first_choice(graph, load_chip("stm32g030"), "auto")
+    assert "conv" in chosen
+    assert give_way(graph.with_kernels(chosen), load_chip("stm32g030")) is None

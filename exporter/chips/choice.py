@@ -73,23 +73,25 @@ def first_choice(graph: Graph, chip: Chip, variant: str) -> dict[str, str]:
     return found
 
 
-def give_way(graph: Graph, chip: Chip) -> dict[str, str] | None:
-    """The variants of a graph that is too large, one kernel replaced by a smaller one; None where none is smaller.
+def give_way(graph: Graph, chip: Chip, over: int = 1) -> dict[str, str] | None:
+    """The variants of a graph that is `over` bytes too large, with smaller kernels; None where none is smaller.
 
-    It is the replacement that costs the fewest instructions for each byte it saves.
+    One after the other, until they save that much, the one that costs the fewest instructions for each byte it saves.
     """
-    moves = [move for move in _moves(graph, chip) if move.bytes > 0]
-    if not moves:
-        return None
-    best = min(moves, key=lambda move: move.instructions / move.bytes)
-    changed = {node.name: best.variant for node in graph.nodes if node.kernel() == best.kernel}
-    return {name: variant for name, variant in (graph.kernels | changed).items() if variant != PORTABLE}
+    smaller = None
+    while over > 0 and (moves := [move for move in _moves(graph, chip) if move.bytes > 0]):
+        best = min(moves, key=lambda move: move.instructions / move.bytes)
+        changed = {node.name: best.variant for node in graph.nodes if node.kernel() == best.kernel}
+        smaller = {name: variant for name, variant in (graph.kernels | changed).items() if variant != PORTABLE}
+        graph, over = graph.with_kernels(smaller), over - best.bytes
+    return smaller
 
 
 def _moves(graph: Graph, chip: Chip) -> Iterator[Move]:
+    """Portable kernels stay: some operations can have no other, whatever variant is named for them."""
     known, products = costs().get(chip.isa, {}), by_layer(graph)
     by_kernel: dict[str, list[Node]] = {}
-    for node in (node for node in graph.nodes if node.name in products):
+    for node in (node for node in graph.nodes if node.variant and node.name in products):
         by_kernel.setdefault(node.kernel(), []).append(node)
     for kernel, nodes in by_kernel.items():
         for variant in variants_of(nodes[0], chip):

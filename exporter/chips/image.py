@@ -157,8 +157,8 @@ def link_image(folder: Path, chip: Chip, images: npt.NDArray[np.integer], option
     variants: dict[str, str] | None = first_choice(graph, chip, options.variant)
     while variants is not None:
         image = _with_input(folder, chip, images, replace(options, variants=variants))
-        fits = options.variant != AUTO or not overflow(image)
-        variants = None if fits else give_way(image.graph, chip)
+        over = overflow(image) if options.variant == AUTO else {}
+        variants = give_way(image.graph, chip, max(over.values())) if over else None
     return image
 
 
