@@ -99,6 +99,7 @@ def test_what_can_only_be_portable_does_not_give_way_for_ever(tmp_path, monkeypa
         input=Input((2, 4, 4), channels="first", shift=1),
         conv=BitConv2d(2, 4, 3, **options),  # a depthwise convolution reads its map: it is made channel by channel
         depthwise=BitConv2d(4, 4, 3, groups=4, **options),
+        flatten=nn.Flatten(),
         last=BitLinear(64, 3, format="int8", requant=None),
     )
     graph = export(nn.Sequential(layers).eval(), "net", out=tmp_path).graph
