@@ -195,7 +195,8 @@ done
 
 # nomul: lists of digits.
 planes='hb_linear_sym4_nomul hb_linear_int4_nomul'
-lists="$planes hb_linear_binary_nomul hb_linear_ternary_nomul"
+lists="$planes hb_linear_binary_nomul hb_linear_ternary_nomul
+    hb_linear_sym5_nomul hb_linear_int8_nomul"
 for edit in 's/PLANES = 8/PLANES = 7/; s/plane\[PLANES\]/plane[8]/' \
     's/(v & 2) == 0/1/' 's/                v++;//' 's/v ^ 3 \* v/v/' \
     's/UINT16_MAX/66/; s/\* STRIDE/* STRIDE * 2/'; do
@@ -204,16 +205,37 @@ done
 mutant nomul/hb_lists_nomul.h 's/& digits;/\& 0;/' hb_linear_int4_nomul
 mutant nomul/hb_lists_nomul.h 's/ || !HB_ROOM(sizes)//' hb_linear_ternary_nomul
 # nomul: lanes of 8 and 16 bits.
-for edit in 's/LIST 17/LIST 18/' 's/codes >> 4 & 0x0F0F0F0F/codes >> 4/' \
+for edit in 's/codes >> 4 & 0x0F0F0F0F/codes >> 4/' \
     's/~\*hb_at/*hb_at/' 's/(s.odd << 4)/s.odd/' \
     's/2 \* sums\[0\]/sums[0]/' 's/2 \* sums\[1\]/sums[1]/' \
     's/2 \* sums\[2\]/sums[2]/' 's/2 \* sums\[3\]/sums[3]/' \
     's/(sums\[2\] << 8)/0/' 's/(sums\[3\] << 8)/0/' \
-    's/sums & 0xFFFF/sums \& 0x7FFF/' 's/sums >> 16/sums >> 16 \& 0x7FFF/' \
-    's/block += n_in)/block += n_in + 1)/' 's/block = w + i/block = w/' \
-    's/in_blocks \/ 2 \* n_in/0/' 's/rest += o & 1/rest += 1/' \
-    's/i >> last/i/' 's/(i & last) | odd/odd/' 's/, o & 1, /, 0, /'; do
+    's/sums & 0xFFFF/sums \& 0x7FFF/' 's/sums >> 16/sums >> 16 \& 0x7FFF/'; do
+    mutant nomul/hb_nibbles_nomul.h "$edit" $planes hb_linear_sym5_nomul
+done
+for edit in 's/LIST 17/LIST 18/' 's/block += n_in)/block += n_in + 1)/' \
+    's/block = w + i/block = w/' 's/in_blocks \/ 2 \* n_in/0/' \
+    's/rest += o & 1/rest += 1/' 's/i >> last/i/' 's/(i & last) | odd/odd/' \
+    's/, o & 1, /, 0, /'; do
     mutant nomul/hb_planes_nomul.h "$edit" $planes
+done
+for edit in 's/LIST 17/LIST 18/' 's/OFFSET 31/OFFSET 30/' 's/ ^ 0xFFu//' \
+    's/byte << 6/byte << 5/' 's/byte << 12/byte << 11/' 's/s.even \*= 2/s.even += 0/' \
+    's/s.odd \*= 2/s.odd += 0/' 's/16 \* (high/8 * (high/' \
+    's/32 \* sum/16 * sum/' 's/low & 0xFF/low \& 0x7F/' \
+    's/high & 0xFF/high \& 0x7F/' 's/left < 5/left < 4/' 's/left += 8/left += 7/' \
+    's/block = w + i/block = w/' 's/column = upper + i/column = upper/' \
+    's/(5 \* n_in + 7) \/ 8/5 * n_in \/ 8/'; do
+    mutant nomul/hb_linear_sym5_nomul.c "$edit" hb_linear_sym5_nomul
+done
+for edit in 's/LIST 17/LIST 18/' 's/OFFSET 128/OFFSET 127/' 's/0x7F7F7F7F/0x80808080/' \
+    's/codes >> 8 & 0x00FF00FF/codes >> 8/' 's/s.all \*= 2/s.all += 0/' \
+    's/s.odd \*= 2/s.odd += 0/' 's/(s.odd << 8), 4/s.odd, 4/' \
+    's/(s.odd << 8), 0/s.odd, 0/' 's/s.odd, 4/s.odd, 3/' \
+    's/sums & 0xFFFF/sums \& 0x7FFF/' 's/sums >> 16/sums >> 16 \& 0x7FFF/' \
+    's/(int32_t)(int8_t)row/row/' 's/block = w + i/block = w/' \
+    's/in_blocks \* n_in/0/'; do
+    mutant nomul/hb_linear_int8_nomul.c "$edit" hb_linear_int8_nomul
 done
 # nomul: lanes of 4 and 8 bits.
 for edit in 's/LIST 15/LIST 17/' 's/~\*hb_at/*hb_at/' 's/8 \* s.s3/s.s3/' \

@@ -61,6 +61,9 @@ static const struct variant variants[] = {
     {"hb_linear_ternary_nomul", "ternary", hb_linear_ternary_nomul,
      columns_pack_trits},
     {"hb_linear_int4_nomul", "int4", hb_linear_int4_nomul, columns_pack},
+    {"hb_linear_sym5_nomul", "sym5", hb_linear_sym5_nomul,
+     columns_pack_4_and_1},
+    {"hb_linear_int8_nomul", "int8", hb_linear_int8_nomul, columns_pack_8},
     {"hb_linear_binary_avr", "binary", binary_avr, blocks_pack_8},
     {"hb_linear_sym2_avr", "sym2", sym2_avr, blocks_pack_8},
     {"hb_linear_sym4_avr", "sym4", sym4_avr, blocks_pack_8},
@@ -157,6 +160,16 @@ static void at_the_bound(const struct variant *v, uint8_t even, uint8_t odd,
     equals_the_naive_sums(v, "at the bound");
 }
 
+// Activations that have every power of two among their digits, in turn.
+static void of_every_digit(const struct variant *v, uint8_t code, int sign)
+{
+    memset(p.code, code, p.n_in * p.n_out);
+    for (size_t i = 0; i < p.n_in; i++) {
+        p.x[i] = (int8_t)(sign * (i % 2 == 0 ? 42 : 85)); // 101010, 1010101
+    }
+    equals_the_naive_sums(v, "of every digit");
+}
+
 static void of_size(const struct variant *v, size_t n_in, size_t n_out)
 {
     p.n_in = n_in;
@@ -176,6 +189,8 @@ static void of_size(const struct variant *v, size_t n_in, size_t n_out)
             last = (uint8_t)c;
         }
     }
+    of_every_digit(v, last, 1);
+    of_every_digit(v, first, -1);
     const size_t negative[] = {0, n_in / 2, n_in};
     for (size_t k = 0; k < 3; k++) {
         at_the_bound(v, last, last, negative[k], 127);

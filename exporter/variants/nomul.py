@@ -8,13 +8,13 @@ from exporter.variants.base import Variant
 from exporter.variants.mul import PACKERS
 from training.formats import get_format
 
-FORMATS = ("binary", "ternary", "sym2", "sym4", "int4", "shift4", "nf4")
+FORMATS = tuple(PACKERS)  # in the same columns
 
 
 def _weights(op: Op) -> Table | None:
-    if not isinstance(op, Linear) or op.format not in FORMATS:
+    if not isinstance(op, Linear) or op.format not in PACKERS:
         return None
-    pack = PACKERS[op.format]  # in the same columns
+    pack = PACKERS[op.format]
     return Table("w", "uint32_t", pack(get_format(op.format).code_of_level(op.w)), op.w.size)
 
 

@@ -25,6 +25,10 @@ void hb_linear_shift4_nomul(int32_t *y, const int8_t *x, const uint32_t *w,
                             size_t n_in, size_t n_out);
 void hb_linear_nf4_nomul(int32_t *y, const int8_t *x, const uint32_t *w,
                          size_t n_in, size_t n_out);
+void hb_linear_sym5_nomul(int32_t *y, const int8_t *x, const uint32_t *w,
+                          size_t n_in, size_t n_out);
+void hb_linear_int8_nomul(int32_t *y, const int8_t *x, const uint32_t *w,
+                          size_t n_in, size_t n_out);
 
 #ifdef __cplusplus
 }
