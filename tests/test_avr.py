@@ -192,7 +192,7 @@ def test_counts_add_up_and_the_timer_sees_the_cycles_that_were_counted(exported,
     assert sum(layer.instructions for layer in report.layers if layer.name not in raw) == report.instructions
     assert sum(report.functions.values()) == report.instructions
     layers = {layer.name: layer.instructions for layer in report.layers}
-    kernel = report.functions["hb_maxshift"]
+    kernel = report.functions["hb_maxshift_avr"]
     assert kernel <= layers["fc1.maxshift"] <= kernel + 50  # and what leads to the next kernel
     assert min(layers["fc1"], layers["fc2"]) > 10 * 16
     assert report.instructions < report.cycles < 2 * report.instructions
