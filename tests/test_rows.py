@@ -62,7 +62,7 @@ def test_rows_give_the_integers_and_the_counts_of_whole_samples(exported, sample
     assert sum(counts[1:]) == pytest.approx(rows.instructions, abs=len(counts))
     assert counts[0] == rows.input_instructions > 0
     assert "hb_input_shift_u8" not in rows.functions  # the input rule is counted apart
-    assert rows.cycles == pytest.approx(frame.cycles, rel=0.05)
+    assert rows.cycles == pytest.approx(frame.cycles, rel=0.1)  # where code lies in lines of flash counts, too
     assert rows.ram < frame.ram
 
 
