@@ -87,7 +87,9 @@ class Value:
         """(height, width, channels) of the map that a module of 1 or 2 dimensions takes; a series is its height."""
         if self.torch is None or len(self.torch) != dims + 1:
             axes = "(channels, length)" if dims == 1 else "(channels, height, width)"
-            raise HalfbyteError(f"{path}: takes maps {axes}, but {self.torch or self.shape} comes out of {self.name}")
+            found = self.torch or self.shape
+            lacks = f"; give it a channel: x.unsqueeze(1), or nn.Unflatten(1, (1, {found[0]}))" * (len(found) == dims)
+            raise HalfbyteError(f"{path}: takes maps {axes}, but {found} comes out of {self.name}{lacks}")
         channels, *size = self.torch
         fits = self.in_one_order if min(channels, prod(size)) == 1 else self.channels == channels
         if not fits:
@@ -311,8 +313,7 @@ def _trace(model: nn.Module) -> tuple[list[fx.Node], fx.Node, str]:
             return body, output.args[0], f"{_failing(body)}: {reason}"
         except (RuntimeError, IndexError, ValueError, TypeError) as error:
             reason = str(error).splitlines()[0]
-            where = f"{kind}: forward() fails on samples of shape {first.shape}, at {_failing(body)}"
-            return body, output.args[0], f"{where}: {reason}"
+            return body, output.args[0], f"{_failing(body)}: fails on samples of shape {first.shape}: {reason}"
     return body, output.args[0], ""
 
 
@@ -380,7 +381,8 @@ def _lower_linear(path: str, module: BitLinear, inputs: list[Value]) -> list[Ste
             f"{path}: takes vectors, but {source.torch} comes out of {source.name}; put nn.Flatten() in front"
         )
     if n_in != found:
-        raise HalfbyteError(f"{path}: takes {n_in} inputs, but {found} come out of {source.name}")
+        of = f" {source.torch}" if source.torch else ""
+        raise HalfbyteError(f"{path}: takes {n_in} inputs, but {found} come out of {source.name}{of}; give it {found}")
     w = w.reshape(len(w), source.channels, -1).swapaxes(1, 2).reshape(len(w), -1)  # a flattened map's channels lie last
     return _with_requant(path, module, Linear(module.fmt.name, w))  # type: ignore[union-attr]
 
@@ -456,7 +458,10 @@ REQUANT_OPS: dict[type[nn.Module], Callable[[Any, Any], Op]] = {
 def _lower_maxpool(path: str, module: nn.MaxPool1d | nn.MaxPool2d, inputs: list[Value]) -> list[Step]:
     dims = 1 if isinstance(module, nn.MaxPool1d) else 2
     if module.ceil_mode or module.return_indices or module.dilation not in (1, (1,) * dims):
-        raise HalfbyteError(f"{path}: {_kind(module)} takes neither ceil_mode, dilation nor return_indices")
+        raise HalfbyteError(
+            f"{path}: {_kind(module)} takes neither ceil_mode, dilation nor return_indices; "
+            "leave them out (padding=... keeps the last pixels, too)"
+        )
     op = MaxPool(inputs[0].map_shape(path, dims), *_sizes(module, dims))
     return [Step("", op, Tap(path, output=True))]
 
@@ -561,15 +566,26 @@ INSTEAD: dict[type[nn.Module], str] = {
     nn.BatchNorm2d: "norm='batch', requant='mulshift' in the layer before it",
     nn.LayerNorm: "hb.LayerNorm(), over a whole sample, or hb.BitLinear(..., norm='rms')",
     nn.RMSNorm: "hb.RMSNorm(), over a whole sample, or hb.BitLinear(..., norm='rms')",
+    nn.AdaptiveMaxPool1d: "nn.MaxPool1d, of the size of the series",
+    nn.AdaptiveMaxPool2d: "nn.MaxPool2d, of the size of the map",
+    nn.ZeroPad1d: "padding=... of the layer behind it",
+    nn.ZeroPad2d: "padding=... of the layer behind it",
+    nn.PReLU: 'hb.Activation("leaky_relu", ...) behind a layer with signed=True',
     **{
         kind: f'hb.Activation("{name}", ...) behind a layer with signed=True'
         for kind, name in (
-            (nn.ReLU6, "relu6"),
-            (nn.Hardswish, "hardswish"),
+            (nn.ELU, "elu"),
             (nn.GELU, "gelu"),
+            (nn.Hardsigmoid, "hardsigmoid"),
+            (nn.Hardswish, "hardswish"),
+            (nn.Hardtanh, "hardtanh"),
+            (nn.LeakyReLU, "leaky_relu"),
+            (nn.Mish, "mish"),
+            (nn.ReLU6, "relu6"),
             (nn.Sigmoid, "sigmoid"),
-            (nn.Tanh, "tanh"),
             (nn.SiLU, "silu"),
+            (nn.Softplus, "softplus"),
+            (nn.Tanh, "tanh"),
         )
     },
     nn.Softmax: "nothing: the class is the largest score",
@@ -587,6 +603,10 @@ FUNCTIONS = {
     "avg_pool2d": "hb.AvgPool2d",
     "adaptive_avg_pool2d": "hb.GlobalAvgPool()",
     "mean": "hb.GlobalAvgPool()",
+    "amax": "nn.MaxPool2d, of the size of the map",
+    "pad": "padding=... of the layer behind it",
+    "clamp": 'hb.Activation("hardtanh" or "relu6", ...)',
+    **{name: f'hb.Activation("{name}", ...)' for name in layers.activation.FUNCTIONS},
 }
 
 

@@ -386,7 +386,7 @@ def test_a_wrong_option_is_named(make, message):
         (
             BitConv2d(4, 6, (5, 1), padding=(0, 9)),
             [(2, 4, 4, 4)],
-            r"kernel \(5, 1\) is larger than the map \(4, 4\) with padding \(0, 9\)",
+            r"kernel \(5, 1\) is larger than the map \(4, 4\) with padding \(0, 9\); use \(4, 1\) at most",
         ),
         (AvgPool2d(3), [(1, 1, 2, 3)], r"AvgPool2d: kernel \(3, 3\) is larger than the map \(2, 3\)"),
         (AvgPool1d(3), [(1, 3)], r"AvgPool1d: takes \(n, channels, length\), got \(1, 3\)"),

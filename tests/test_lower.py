@@ -139,7 +139,7 @@ def test_a_subclass_that_may_compute_something_else_is_refused():
         (named(input=Input((8,)), fc1=scores(8, 5), fc2=scores()), r"^fc1: int32 sums go into fc2; give it a requant"),
         (
             named(input=Input((8,)), fc1=hidden(8, 6), fc2=scores()),
-            r"^fc2: takes 5 inputs, but 6 come out of fc1\.maxsh",
+            r"^fc2: takes 5 inputs, but 6 come out of fc1\.maxshift \(6,\); give it 6",
         ),
         (named(input=Input((9,)), fc1=hidden(), fc2=scores()), "^fc1: takes 8 inputs, but 9 come out of input"),
         (named(input=Input((8,)), fc1=hidden(1, 5), fc2=scores()), "^fc1: takes 1 inputs, but 8 come out of input"),
@@ -278,8 +278,10 @@ def test_a_reshape_that_mixes_samples_is_refused():
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.out(self.fc(self.rule(x).view(5, -1).reshape(5, -1)))
 
-    refused(Mixing(), "Mixing: forward\\(\\) fails on samples of shape|forward\\(\\) makes")
-    refused(named(input=Input((1, 8)), flat=nn.Flatten(0), fc1=hidden(), fc2=scores()), "forward\\(\\) fails")
+    refused(Mixing(), "fc: fails on samples of shape|forward\\(\\) makes")
+    refused(
+        named(input=Input((1, 8)), flat=nn.Flatten(0), fc1=hidden(), fc2=scores()), "^fc1: fails on samples of shape"
+    )
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -354,11 +356,13 @@ def test_a_free_form_forward_of_maps_is_lowered_in_the_order_it_runs():
         (lambda s, x: functional.relu(s.branch(x)), r"^relu: 'relu' cannot be exported; use nn\.ReLU\(\)"),
         (lambda s, x: functional.max_pool2d(x, 2), r"cannot be exported; use nn\.MaxPool2d"),
         (lambda s, x: functional.avg_pool2d(x, 2), r"^avg_pool2d: .* use hb\.AvgPool2d"),
+        (lambda s, x: functional.gelu(s.branch(x)), r"^gelu: 'gelu' cannot be exported; use hb\.Activation\(\"gelu\""),
+        (lambda s, x: functional.pad(x, (1, 1)), r"^pad: 'pad' cannot be exported; use padding"),
         (lambda s, x: x.mean((2, 3)), r"^mean: 'mean' cannot be exported; use hb\.GlobalAvgPool\(\)"),
         (lambda s, x: x.permute(0, 2, 3, 1), r"^permute: 'permute' cannot be exported; supported are"),
         (lambda s, x: s.add(x, s.pool(x)), r"^add: add takes two maps of one shape, but \(6, 6, 4\) and \(3, 3, 4\)"),
         (lambda s, x: s.cat(x, s.pool(x)), r"^cat: Concat: takes inputs that differ in their channels alone, got"),
-        (lambda s, x: s.branch(x.view(-1, 4, 7, 5)), r"fails on samples of shape \(3, 6, 6\), at "),
+        (lambda s, x: s.branch(x.view(-1, 4, 7, 5)), r"^branch\.0: fails on samples of shape \(3, 6, 6\): "),
     ],
 )  # fmt: skip
 def test_what_joins_maps_in_another_way_is_refused_with_what_to_use(join, message):
@@ -376,6 +380,9 @@ def test_what_joins_maps_in_another_way_is_refused_with_what_to_use(join, messag
         (nn.AdaptiveAvgPool2d(1), "use hb.GlobalAvgPool"),
         (nn.Hardswish(), 'use hb.Activation("hardswish"'),
         (nn.GELU(), 'use hb.Activation("gelu"'),
+        (nn.LeakyReLU(), 'use hb.Activation("leaky_relu"'),
+        (nn.ZeroPad2d(1), "use padding=... of the layer behind it"),
+        (nn.AdaptiveMaxPool2d(1), "use nn.MaxPool2d, of the size of the map"),
         (nn.Upsample(scale_factor=2), "supported: hb.Input"),
     ],
 )
@@ -394,6 +401,14 @@ def test_a_layer_between_maps_that_cannot_be_exact_is_refused_with_its_path(modu
         (
             named(input=images(1, 300), a=nn.MaxPool2d(260, 1), f=nn.Flatten(), b=scores(41**2)),
             r"^a: maxpool takes windows with numbers of at most 255, found size \(260, 260\)",
+        ),
+        (
+            named(input=images(), a=nn.MaxPool2d(7), f=nn.Flatten(), b=scores(1)),
+            r"^a: maxpool has a window of \(7, 7\), larger than the map \(6, 6\) with padding \(0, 0\); use a smaller",
+        ),
+        (
+            named(input=Input((6, 6)), a=conv(1, 3), f=nn.Flatten(), b=scores(108)),
+            r"^a: takes maps .*, but \(6, 6\) comes out of input; give it a channel: .*nn\.Unflatten\(1, \(1, 6\)\)",
         ),
         (
             named(input=images(), a=nn.MaxPool2d(2, ceil_mode=True), f=nn.Flatten(), b=scores(9)),

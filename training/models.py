@@ -56,7 +56,10 @@ class _Stack:
         spans = zip(sides, *(_each(v, len(sides)) for v in (kernel, stride, padding)), strict=True)
         after = tuple((n + 2 * p - k) // s + 1 for n, k, s, p in spans)
         if min(after) < 1:
-            raise HalfbyteError(f"kernel {kernel} is larger than the map {sides} with padding {padding}")
+            raise HalfbyteError(
+                f"kernel {kernel} is larger than the map {sides} with padding {padding}; "
+                "use a smaller one, more padding, or a smaller stride in front"
+            )
         self.shape = (self.shape[0], *after)
 
 

@@ -74,7 +74,10 @@ class Concat(Op):
 
     def out_shape(self, *shapes: Shape) -> Shape:
         if any(prod(shape) % prod(self.size) for shape in shapes):
-            raise HalfbyteError(f"concat takes maps of {self.size}, but {' and '.join(map(str, shapes))} come in")
+            found = " and ".join(map(str, shapes))
+            raise HalfbyteError(
+                f"concat takes maps of {self.size}, but {found} come in; bring them to it by stride or pooling"
+            )
         return (*self.size, sum(prod(shape) // prod(self.size) for shape in shapes))
 
     def scaled(self, x: Int, m: Int) -> Int:

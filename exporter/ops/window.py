@@ -47,6 +47,11 @@ class Windowed(Op):
             )
         if max(self.in_shape[2], self.out_channels) > 2 * LONGEST:
             raise HalfbyteError(f"{self.kind} takes and makes at most {2 * LONGEST} channels; make it narrower")
+        if min(self.out_size) < 1:
+            raise HalfbyteError(
+                f"{self.kind} has a window of {self.size}, larger than the map {self.in_shape[:2]} with padding "
+                f"{self.padding}; use a smaller one, or a smaller stride in front"
+            )
         if not self.is_global and max(*self.size, *self.stride, *self.padding) > LARGEST:
             found = f"size {self.size}, stride {self.stride}, padding {self.padding}"
             raise HalfbyteError(f"{self.kind} takes windows with numbers of at most {LARGEST}, found {found}")

@@ -48,7 +48,16 @@ def check_map(where: str, x: Tensor, channels: int | None, kernel: tuple[int, ..
     channels  that it must have; None: any
     """
     shape = tuple(x.shape)
-    if len(shape) != len(kernel) + 2 or channels not in (None, shape[1]):
-        raise HalfbyteError(f"{where}: takes (n, {channels or 'channels'}, {AXES[len(kernel)]}), got {shape}")
+    takes = f"{where}: takes (n, {channels or 'channels'}, {AXES[len(kernel)]}), got {shape}"
+    if len(shape) == len(kernel) + 1:
+        raise HalfbyteError(f"{takes}; give it a channel: x.unsqueeze(1), or nn.Unflatten(1, (1, {shape[1]}))")
+    if len(shape) != len(kernel) + 2:
+        raise HalfbyteError(takes)
+    if channels not in (None, shape[1]):
+        raise HalfbyteError(f"{takes}; make it of {shape[1]} channels")
     if any(n + 2 * p < k for n, p, k in zip(shape[2:], padding, kernel, strict=True)):
-        raise HalfbyteError(f"{where}: kernel {kernel} is larger than the map {shape[2:]} with padding {padding}")
+        most = tuple(min(n + 2 * p, k) for n, p, k in zip(shape[2:], padding, kernel, strict=True))
+        raise HalfbyteError(
+            f"{where}: kernel {kernel} is larger than the map {shape[2:]} with padding {padding}; "
+            f"use {most} at most, more padding, or a smaller stride in front"
+        )
