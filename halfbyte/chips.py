@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import json
 import shlex
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,6 +37,9 @@ ToolchainName = Annotated[str, typer.Option("--toolchain", help="Compiler: zig (
 Optimize = Annotated[str, typer.Option(help="Compile for size (s) or speed (2), or only kernels for speed (mix).")]
 Kernels = Annotated[str, typer.Option(help="Run kernels from flash, or from ram: faster where flash has wait states.")]
 Variant = Annotated[str, typer.Option(help="Kernels: auto is the fastest that fits, or portable, or one variant's.")]
+Input = Annotated[
+    str, typer.Option("--input", help="The app keeps the whole sample (frame), or a row at a time; auto: what fits.")
+]
 Samples = Annotated[int, typer.Option(min=0, help="Test images stored in the image.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
@@ -74,6 +77,7 @@ def build(
     optimize: Optimize = "s",
     kernels: Kernels = "flash",
     variant: Variant = "auto",
+    input_: Input = "auto",
     samples: Samples = 1,
     out: Annotated[Path | None, typer.Option(help="Folder of the files; default: RUN/firmware/CHIP.")] = None,
     as_json: AsJson = False,
@@ -82,7 +86,7 @@ def build(
     from exporter.chips.image import Options, to_json, write  # noqa: PLC0415
     from exporter.chips.parts import parts  # noqa: PLC0415
 
-    image = _build(folder, chip, Options(toolchain, optimize, samples, kernels=kernels, variant=variant))
+    image = _build(folder, chip, Options(toolchain, optimize, samples, kernels=kernels, input=input_, variant=variant))
     paths = write(image, out or folder / "firmware" / chip)
     listed = parts(image)
     record = {**to_json(image), "parts": [asdict(part) for part in listed], "files": [str(path) for path in paths]}
@@ -142,6 +146,7 @@ def emulate(
     optimize: Optimize = "s",
     kernels: Kernels = "flash",
     variant: Variant = "auto",
+    input_: Input = "auto",
     samples: Samples = 1,
     table: Annotated[
         Path | None, typer.Option(help="Markdown file of the rows; goes on with one that is there.")
@@ -154,21 +159,22 @@ def emulate(
     runs do; --table keeps the rows in a file as well. Without --json, and where matplotlib is installed,
     RUN/firmware/CHIP/instructions.png shows where the instructions go.
     """
+    from exporter.chips.image import Options, load_graph, test_images  # noqa: PLC0415
+
+    options = Options(toolchain, optimize, samples, kernels=kernels, input=input_, variant=variant)
     words = {"chip": chip, "toolchain": toolchain, "optimize": optimize, "kernels": kernels}
     if ALL in words.values() or len(folders) > 1 or table:
-        _emulate_all(folders, words, images, samples, variant, table, as_json=as_json)
+        _emulate_all(folders, words, images, options, table, as_json=as_json)
         return
     (folder,) = folders
     from exporter.chips import emulate as emulator  # noqa: PLC0415
     from exporter.chips.chip import load_chip  # noqa: PLC0415
-    from exporter.chips.image import Options, load_graph, test_images  # noqa: PLC0415
     from exporter.chips.plots import plot_instructions  # noqa: PLC0415
 
     described = load_chip(chip)
     load_graph(folder)
     with screen.status("loading the test set") as status:
         x = test_images(folder, max(images, samples))
-        options = Options(toolchain, optimize, samples, kernels=kernels, variant=variant)
         report = emulator.emulate(folder, described, x[:images], options, status.update, stored=x)
     if as_json:
         print(json.dumps(report.to_json()))
@@ -190,15 +196,14 @@ def _emulate_all(
     folders: Sequence[Path],
     words: dict[str, str],
     images: int,
-    samples: int,
-    variant: str,
+    options: Options,
     table: Path | None,
     *,
     as_json: bool,
 ) -> None:
     from exporter.chips.chip import chip_names, load_chip  # noqa: PLC0415
     from exporter.chips.emulate import REASONS, row  # noqa: PLC0415
-    from exporter.chips.image import KERNELS, Options, load_graph, test_images  # noqa: PLC0415
+    from exporter.chips.image import KERNELS, load_graph, test_images  # noqa: PLC0415
     from exporter.chips.tablefile import TableFile  # noqa: PLC0415
     from exporter.chips.toolchain import OPTIMIZE, TOOLCHAINS  # noqa: PLC0415
 
@@ -206,19 +211,19 @@ def _emulate_all(
     every: tuple[Iterable[str], ...] = (chip_names(), TOOLCHAINS, OPTIMIZE, KERNELS)
     chosen = [_choices(option, word, all_) for (option, word), all_ in zip(words.items(), every, strict=True)]
     choices = list(itertools.product(*chosen))
-    file = TableFile(table, _table_command(folders, words, images, table)) if table else None
+    file = TableFile(table, _table_command(folders, words, images, options, table)) if table else None
     found: list[dict[str, Any]] = []
     with Progress(console=screen) as bars:
         task = bars.add_task("emulating", total=len(folders) * len(choices))
         for folder, graph in graphs.items():
-            x, title = test_images(folder, max(images, samples)), file.begin(graph, images) if file else ""
+            x, title = test_images(folder, max(images, options.samples)), file.begin(graph, images) if file else ""
             rows = []
             for name, compiler, level, place in choices:
-                if file is None or not file.has(title, name, f"{compiler} -O{level}", place):
-                    options = Options(compiler, level, samples, kernels=place, variant=variant)
-                    rows.append(row(folder, load_chip(name), x[:images], options, x))
+                wanted = replace(options, toolchain=compiler, optimize=level, kernels=place)
+                if file is None or not file.has(title, name, wanted):
+                    rows.append(row(folder, load_chip(name), x[:images], wanted, x))
                     if file:
-                        file.add(title, rows[-1], place)
+                        file.add(title, rows[-1], wanted)
                 bars.advance(task)
             if rows and not as_json:
                 text = f"{graph.name}, {graph.weight_bytes:,} bytes of constants"
@@ -234,12 +239,13 @@ def _emulate_all(
         raise typer.Exit(1)
 
 
-def _table_command(folders: Sequence[Path], words: dict[str, str], images: int, table: Path) -> str:
+def _table_command(folders: Sequence[Path], words: dict[str, str], images: int, options: Options, table: Path) -> str:
     """What makes a table again."""
-    options = [text for option, word in words.items() for text in (f"--{option}", word)]
-    return shlex.join(
-        ["halfbyte", "emulate", *map(str, folders), *options, "--images", str(images), "--table", str(table)]
-    )
+    set_ = {"variant": options.variant, "input": options.input}
+    words |= {option: word for option, word in set_.items() if word != "auto"}
+    words |= {"images": str(images), "table": str(table)}
+    texts = [text for option, word in words.items() for text in (f"--{option}", word)]
+    return shlex.join(["halfbyte", "emulate", *map(str, folders), *texts])
 
 
 def _choices(option: str, word: str, every: Iterable[str]) -> list[str]:
@@ -294,7 +300,8 @@ def _print_report(report: Report, chip: Chip) -> None:
         _print_rows(functions, right=("instructions",))
     console = Console()
     of = f"{report.name} on {report.chip} ({report.toolchain} -O{report.optimize})"
-    stack = f"{report.stack:,} of stack (at most {report.stack_bound:,})"
+    ram, data = report.ram + report.stack_bound, f"{report.ram:,} of data"
+    stack = f"at most {report.stack_bound:,} of stack ({report.stack:,} seen)"
     ms = 1000 * (report.cycles or 0) / (chip.clock_hz or 1)
     source = "by the model of the core" if chip.cycles else f"by {chip.emulator}"
     run, rule = _cell(report.instructions), _cell(report.input_instructions)
@@ -302,7 +309,8 @@ def _print_report(report: Report, chip: Chip) -> None:
         f"{of}: {report.images:,} images, {report.mismatches} integers differ",
         f"{run} instructions an inference, {rule} for the input rule",
         *([] if report.cycles is None else [f"about {report.cycles:,} cycles, {ms:.1f} ms, {source}"]),
-        f"{report.flash:,} bytes of flash, {report.ram:,} of RAM, {stack}",
+        f"{report.flash:,} bytes of flash",
+        f"{ram:,} of {chip.total('ram'):,} bytes of RAM: {data} and {stack}",
     ]
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
@@ -320,6 +328,7 @@ def fit(
     optimize: Optimize = "s",
     kernels: Kernels = "flash",
     variant: Variant = "auto",
+    input_: Input = "auto",
     samples: Samples = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -331,7 +340,9 @@ def fit(
 
     described, loaded = load_chip(chip), load_recipe(recipe, sets or [])
     with screen.status(f"building an untrained {recipe} for {chip}"):
-        found = fitting.fit(loaded, described, Options(toolchain, optimize, samples, kernels=kernels, variant=variant))
+        found = fitting.fit(
+            loaded, described, Options(toolchain, optimize, samples, kernels=kernels, input=input_, variant=variant)
+        )
     if as_json:
         print(json.dumps(found.to_json()))
     else:
@@ -398,13 +409,14 @@ def flash(
     optimize: Optimize = "s",
     kernels: Kernels = "flash",
     variant: Variant = "auto",
+    input_: Input = "auto",
     samples: Samples = 1,
 ) -> None:
     """Build an image and write it to a board with the chip's own flashing tool; prints the exact command."""
     from exporter.chips import flash as flashing  # noqa: PLC0415
     from exporter.chips.image import Options, write  # noqa: PLC0415
 
-    image = _build(folder, chip, Options(toolchain, optimize, samples, kernels=kernels, variant=variant))
+    image = _build(folder, chip, Options(toolchain, optimize, samples, kernels=kernels, input=input_, variant=variant))
     files = write(image, folder / "firmware" / chip)
     Console().print(shlex.join(flashing.command(image.chip, files, port)), highlight=False, soft_wrap=True)
     if not dry_run:

@@ -329,6 +329,8 @@ def test_wrong_words_are_one_line_and_exit_code_2(trained, halfbyte):
         ("build", str(trained / "nothing"), "--chip", "ch32v003"),
         ("emulate", str(trained), "--chip", "ch32v003", "--images", "1000000"),
         ("fit", "digits-fd", "--chip", "ch32v003"),
+        ("build", str(trained), "--chip", "ch32v003", "--input", "columns"),
+        ("build", str(trained), "--chip", "ch32v003", "--input", "rows"),
         ("emulate", str(trained), "--chip", "all", "--toolchain", "keil"),
         ("emulate", str(trained), "--chip", "ch32v003", "--toolchain", "all", "--optimize", "0"),
         ("emulate", str(trained), "--chip", "ch32v003", "--toolchain", "all", "--kernels", "eeprom"),
@@ -367,6 +369,19 @@ def test_a_table_in_a_file_goes_on_where_it_stopped_and_drops_lines_of_other_net
     halfbyte(*words[:5], "2", *words[6:])
     assert "| kept |" not in table.read_text()
     assert table.read_text().count("\n## ") == 1
+    halfbyte(*words, "--input", "frame")
+    assert "--input frame --images 1" in table.read_text()
+    assert "| stm32g030 | zig -Os, input by frame | 1 | 0 | " in table.read_text()
+
+
+def test_data_and_stack_of_an_emulated_image_are_added_up(trained, halfbyte):
+    _, out, _ = halfbyte("emulate", str(trained), "--chip", "stm32c011", "--images", "1", "--json")
+    found = json.loads(out)
+    _, out, _ = halfbyte("emulate", str(trained), "--chip", "stm32c011", "--images", "1")
+    assert (
+        f"{found['ram'] + found['stack_bound']:,} of 6,144 bytes of RAM: {found['ram']:,} of data and at most "
+        f"{found['stack_bound']:,} of stack ({found['stack']:,} seen)\n"
+    ) in out
 
 
 def shrunk(chip):

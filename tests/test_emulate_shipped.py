@@ -3,17 +3,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from support import ROOT, needs_emulator
+from support import ROOT, needs_emulator, needs_gcc
 
 from exporter.chips.chip import chip_names, load_chip
 from exporter.chips.emulate import emulate, row
-from exporter.chips.image import Options, load_graph
+from exporter.chips.image import Options, build, load_graph
+from exporter.export import export
+from exporter.runs import load_run
 from exporter.verify import random_samples
+from training.errors import HalfbyteError
 
 pytest.importorskip("ziglang", reason="the cross compiler is not installed")
 pytest.importorskip("unicorn", reason="the emulator is not installed")
 
+NO_IMAGES = np.zeros((0, 28, 28), np.uint8)
 MODELS = sorted(path.parent for path in (ROOT / "models").glob("*/graph.json"))
 
 
@@ -52,10 +57,24 @@ def test_mnist_fc_12k_with_the_app_fits_an_arduino_uno():
     assert report.cycles < 200_000  # 8.1 ms at 16 MHz
 
 
-def test_mnist_cnn_4k_runs_in_4_kb_of_ram_with_the_app():
-    folder = ROOT / "models" / "mnist-cnn-4k"
-    if folder not in MODELS:
-        pytest.skip("models/mnist-cnn-4k is not there")
-    report = emulate(folder, load_chip("ch32v002"), random_samples(load_graph(folder), 3), Options())
+CNN_4K = ROOT / "models" / "mnist-cnn-4k"
+
+
+@pytest.mark.parametrize(
+    ("name", "compiler", "rows"),
+    [("ch32v002", "zig", "auto"), ("stm32c011", "zig", "rows"), ("stm32c011", "gcc", "rows")],
+)
+def test_mnist_cnn_4k_runs_in_4_kb_of_ram_with_the_app_and_the_stack(name, compiler, rows):
+    if compiler == "gcc":
+        needs_gcc(load_chip(name))
+    report = emulate(CNN_4K, load_chip(name), random_samples(load_graph(CNN_4K), 1), Options(compiler, input=rows))
     assert report.mismatches == 0
     assert report.ram + report.stack_bound <= 4096
+
+
+def test_rows_that_a_plan_does_not_take_are_refused_and_say_what_helps(tmp_path):
+    with pytest.raises(HalfbyteError, match="memory plan of mnist_fc_12k needs the whole sample at once; leave it out"):
+        build(ROOT / "models" / "mnist-fc-12k", load_chip("host"), NO_IMAGES, Options(samples=0, input="rows"))
+    export(load_run(CNN_4K).model, "cnn", out=tmp_path, plan="layer")
+    with pytest.raises(HalfbyteError, match="of cnn needs the whole sample at once; export it with plan rows"):
+        build(tmp_path, load_chip("host"), NO_IMAGES, Options(samples=0, input="rows"))

@@ -26,7 +26,7 @@ from exporter.codegen import Provenance, _table, generate, templates
 from exporter.codegen import _input_height as input_height
 from exporter.graph import Graph, read_graph
 from exporter.ops import Table
-from exporter.plan import Plan, read_plan
+from exporter.plan import Plan, make_plan, read_plan
 from exporter.variants import check_variant
 from training.errors import HalfbyteError
 from training.files import replacing, write_text
@@ -40,6 +40,7 @@ APP = FIRMWARE / "app"
 MODEL = Path("hb_model.c")  # includes the model: its object has a name that no file of the firmware has
 MULTIPLY = "*(.text.__mulsi3)"  # what kernels call where the core has no multiplier
 KERNELS = ("flash", "ram")
+INPUTS = ("auto", "frame", "rows")
 FUNCTION = re.compile(r"^(?:STAGE|(?:static )?\w+) (\w+)\([^;]*?\)\n\{", re.MULTILINE)  # a definition in generated C
 # Families whose images are no ELF files for a bare chip: how they are read, and how a file's name ends.
 READERS = {"wasm": read_wasm, "native": read_program}
@@ -175,6 +176,9 @@ def _with_input(folder: Path, chip: Chip, images: npt.NDArray[np.integer], optio
 def _link_image(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options) -> Image:
     graph = load_graph(folder).with_kernels(options.variants or {})
     plan = read_plan(folder / "plan.json", graph)
+    if options.input == "rows" and not plan.input_rows:
+        advice = "export it with plan rows" if make_plan(graph, "rows").input_rows else "leave it out"
+        raise HalfbyteError(f"--input rows: the memory plan of {graph.name} needs the whole sample at once; {advice}")
     with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
         c = folder / "c"
         if options.variants:
@@ -204,6 +208,8 @@ def _check_options(chip: Chip, options: Options) -> None:
         raise HalfbyteError(f"--optimize {options.optimize}: expected one of {', '.join(OPTIMIZE)}")
     if options.kernels not in KERNELS:
         raise HalfbyteError(f"--kernels {options.kernels}: expected one of {', '.join(KERNELS)}")
+    if options.input not in INPUTS:
+        raise HalfbyteError(f"--input {options.input}: expected one of {', '.join(INPUTS)}")
     if options.kernels == "ram" and not ISAS[chip.isa].code_in_ram:
         raise HalfbyteError(f"--kernels ram: {chip.name} cannot move code to RAM; leave it out")
 

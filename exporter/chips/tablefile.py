@@ -10,6 +10,7 @@ from training.files import write_text
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from exporter.chips.image import Options
     from exporter.graph import Graph
 
 COLUMNS = (
@@ -52,14 +53,14 @@ class TableFile:
         self.sections[title] = self._kept.get(title, {})
         return title
 
-    def has(self, title: str, chip: str, built_by: str, kernels: str) -> bool:
+    def has(self, title: str, chip: str, options: Options) -> bool:
         """Is there a line for it?"""
-        return (chip, _built(built_by, kernels)) in self.sections[title]
+        return (chip, _built(options)) in self.sections[title]
 
-    def add(self, title: str, row: dict[str, Any], kernels: str) -> None:
+    def add(self, title: str, row: dict[str, Any], options: Options) -> None:
         """A line more, of `exporter.chips.emulate.row`."""
         cells = line_cells(row)
-        cells[1] = _built(cells[1], kernels)
+        cells[1] = _built(options)
         self.sections[title][cells[0], cells[1]] = _line(cells)
         self._write()
 
@@ -103,8 +104,12 @@ def line_cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _built(by: str, kernels: str) -> str:
-    return by if kernels == "flash" else f"{by}, kernels in {kernels}"
+def _built(options: Options) -> str:
+    words = [f"{options.toolchain} -O{options.optimize}"]
+    words += [f"kernels in {options.kernels}"] if options.kernels != "flash" else []
+    words += [f"{options.variant} kernels"] if options.variant != "auto" else []
+    words += [f"input by {options.input}"] if options.input != "auto" else []
+    return ", ".join(words)
 
 
 def _number(value: int | None) -> str:
