@@ -199,12 +199,19 @@ mutant hb_patch.c 's/kernel_w - end/kernel_w - begin/'
 mutant hb_patch.c 's/i += 4/i += 8/'
 mutant hb_patch.c 's/| n) & 3/) \& 3/'
 
-mutant hb_zip.c 's/height > 1 ? map\[row\] : 0/map[row]/'
-mutant hb_zip.c 's/height > 1 ? map\[row\] : 0/0/'
+mutant hb_zip.c 's/height > 1 ? (uint32_t)map\[row\] : 0/0/'
+mutant hb_zip.c 's/height > 1 ? (uint32_t)map\[row\] : 0/(uint32_t)map[row]/'
+mutant hb_zip.c 's/below << 16/below << 8/'
+mutant hb_unzip.c 's/both >> 16/both/'
+mutant hb_unzip.c 's/map += pixel/map++/'
+mutant hb_unzip.c 's/, map += row)/)/'
+mutant hb_unzip.c 's/if (height > 1)/if (1)/'
 mutant hb_zip.c 's/map += pixel/map++/'
 mutant hb_zip.c 's/, map += row)/)/'
 mutant hb_levels_body.h 's/n > 0/n > 1/' hb_levels_sym4
-mutant hb_levels_int8.c 's/(int8_t)\*/*/'
+mutant hb_levels_int8.c 's/level\[1\] = code\[1\]/level[1] = code[0]/'
+mutant hb_levels_int8.c 's/code += 3/code += 2/'
+mutant hb_levels_int8.c 's/= \*code++/= *code/'
 for format in binary ternary sym2 sym4 int4 nf4 sym5 shift4; do
     mutant "hb_levels_$format.c" 's/hb_level_[a-z0-9]*(/(int8_t)(/'
 done

@@ -331,45 +331,68 @@ mutant avr/hb_trits_avr.h 's/k % 5 == 0/k == 0/' hb_linear_ternary_avr
 mutant avr/hb_bytes_avr.h 's/w\[k\]/(int8_t)w[k]/' hb_linear_int8_avr
 mutant avr/hb_linear_sym5_avr.c 's/<< 4)/<< 3)/' hb_linear_sym5_avr
 # Plane kernels: the bound of half a word, what a half begins with, the taps.
-both='hb_plane_mul hb_plane_pool_mul hb_plane_two_mul'
-planes() {
-    mutant mul/hb_plane_mul.h "$1" $both
-}
-planes 's/\*q += w\[1\]/*q += w[0]/'
-planes 's/x, w\[0\], &p->lower/x, w[1], \&p->lower/'
-planes 's/= lower\[0\]/= lower[1]/'
-planes 's/upper\[1\]/upper[0]/'
-planes 's/<< \*s)/<< (*s + 1))/'
-planes 's/y > k->hi ? k->hi : y/y/'
 plane() {
+    mutant mul/hb_plane_mul.h "$1" hb_plane_mul
+}
+plane 's/HB_FITS = 516/HB_FITS = 517/'
+plane 's/above += w->lower/above += w->upper/'
+plane 's/below += w->upper/below += w->lower/'
+plane 's/(x >> 16)/(x \& 0xffff)/'
+plane 's/x\[2\]/x[1]/'
+plane 's/&w\[2\], a, c/\&w[2], a, d/'
+plane 's/&w\[1\], b, d/\&w[0], b, d/'
+plane 's/<< \*s)/<< (*s + 1))/'
+plane 's/y > k->hi ? k->hi : y/y/'
+plane 's/ - start \* k->mul//'
+plane 's/k->none == 0 \&\& //'
+plane 's/ \&\& \*m >= 0//'
+plane 's/? start + 1/? start + 2/'
+plane 's/size->negative -= w/size->negative += w/'
+plane 's/own << 16 | own/own << 16/'
+plane 's/\[3\] << 16/[3] << 15/'
+plane 's/>= k->least << 16/> k->least << 16/'
+plane 's/scaled(k, sums >> 16) << 16/scaled(k, sums >> 16) << 15/'
+planes() {
     mutant mul/hb_plane_mul.c "$1" hb_plane_mul
 }
-plane 's/sum == 0 ? k->none/sum == 0 ? 0/'
-plane 's/upper != x/1/'
-plane 's/y += skip/y += step/'
-plane 's/y + lane/y + 1/'
-plane 's/q.upper = s.upper/q.upper = r.upper/'
-pool() {
-    mutant mul/hb_plane_pool_mul.c "$1" hb_plane_pool_mul
+planes 's/k.scale.none << 16 | k.scale.none/k.scale.none/'
+planes 's/if (first == 0)/if (1)/'
+planes 's/first > 1/first > 2/'
+planes 's/in_width = plane->in_width/in_width = plane->out_width/'
+planes 's/&c, &d, &a, &b/\&d, \&c, \&a, \&b/'
+planes 's/                a = c;//'
+planes 's/c = d = k.own/c = d = 0/'
+planes 's/a = b = k.own/a = b = 0/'
+planes 's/hb_most(upper, hb_most(a, b) >> 16)/upper/'
+planes 's/hb_most(a, b) >> 16/a >> 16/'
+planes 's/upper | pooled/pooled/'
+planes 's/x += 2, y++/x += 2, y += 2/'
+planes 's/fit != HB_TOGETHER/0/'
+planes 's/, fit == HB_APART)/, 1)/'
+apart() {
+    mutant mul/hb_plane_apart_mul.c "$1" hb_plane_apart_mul
 }
-pool 's/most(most_of(p), most_of(q))/most_of(p)/'
-pool 's/(int32_t)sums.lower/(int32_t)sums.upper/'
-pool 's/out_pair - next/out_pair/'
-two() {
-    mutant mul/hb_plane_two_mul.c "$1" hb_plane_two_mul
+mutant mul/hb_plane_mul.h 's/first \&\& last/first/' hb_plane_mul
+mutant mul/hb_plane_mul.h 's/first \&\& last/last/' hb_plane_mul
+apart 's/(own >> 16) + /0 + /'
+apart 's/(below \& 0xffff)/0/'
+apart 's/hb_most(t.upper, t.lower)/t.upper/'
+apart 's/odd ? \*y | v << 16 : v/v/'
+apart 's/p = k.below/p = k.own/'
+apart 's/q = k.below/q = k.own/'
+apart 's/        b = d;//'
+apart 's/ pool ? 1 : 2/ 2/'
+apart 's/ - (w->second << 16)//'
+apart 's/w2 \* x3/w2 * x2/'
+apart 's/summed(in + 1/summed(in/'
+
+spans() {
+    mutant ../src/hb_spans.c "$1" hb_spans
 }
-two 's/FITS = 516/FITS = 517/'
-two 's/w < 0 ? -w : w/w < 0 ? 0 : w/'
-two 's/w < 0 ? -w : 0/0/'
-two 's/second << 16 | first/first << 16 | first/'
-two 's/level\[9\] << 16/level[9] << 15/'
-two 's/sums \& 0xffff/sums \& 0x7fff/'
-two 's/&k->scale\[1\], sums/\&k->scale[0], sums/'
-two 's/second = k->scale\[1\]/second = k->scale[0]/'
-two 's/y += 4/y += 2/'
-two 's/y\[k->next\]/y[0]/'
-two 's/m + 1, b + 1, s + 1, hi, plane/m, b + 1, s + 1, hi, plane/'
-mutant mul/hb_plane_mul.h 's/ - start \* k->mul//' hb_plane_two_mul
+spans 's/in\[3\]/in[2]/'
+spans 's/y < first ? y : first/y/'
+spans 's/end - first/end/'
+spans 's/n_pairs + 1/n_pairs/'
 
 # avr: kernels that take what the portable ones take.
 conv3x3() {

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import zip_longest
 from math import prod
 from typing import TYPE_CHECKING
 
 from exporter.ops import Conv, MaxShift, Windowed
 from exporter.ops.base import MAP_DIMS
-from exporter.planes import input_size, plane_size
+from exporter.planes import has_spans, input_size, plane_size, spans_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -135,7 +135,7 @@ def _by_channels(group: Group, stage: Stage, index: int, last: dict[str, int]) -
 
 
 def _by_planes(group: Group, last: dict[str, int]) -> Iterator[Item]:
-    """The input as a plane, there for all channels, what each unit makes until the next one has read it, all at last.
+    """The input as a plane, there for all channels, what each unit makes until it has been read, all at last.
 
     None lies over another: a kernel may read its input twice.
     """
@@ -143,10 +143,12 @@ def _by_planes(group: Group, last: dict[str, int]) -> Iterator[Item]:
     first = group.units[0].conv.main.op
     assert isinstance(first, Conv)
     yield Item(f"(plane) {group.stages[0].name}", input_size(first), group.first, group.last)
-    for unit, after in pairwise(group.units):
+    if has_spans(group.units[0], group):
+        yield Item(f"(spans) {group.stages[0].name}", spans_size(first), group.first, group.last)
+    for unit, after in zip_longest(group.units, group.units[1:]):
         then = index + (2 if unit.pool else 1)
-        size = plane_size(*unit.last.shape[:2]) * (2 if unit.in_twos else 1)
-        yield Item(unit.last.name, size, index, then + (1 if after.pool else 0))
+        size = plane_size(*unit.last.shape[:2])
+        yield Item(f"(made) {unit.last.name}", size, index, then + (1 if after.pool else 0) if after else group.last)
         index = then
     stage = group.units[-1].last
     yield Item(stage.name, _whole_size(stage), group.first, last[stage.name])

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exporter.ops import Conv, MulShift
-from exporter.planes import ROWS, plane_size
+from exporter.planes import ROWS, has_spans
 from exporter.stagecode import call
 
 if TYPE_CHECKING:
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 
 WEIGHTS = 9  # of an output channel
+
+
+def _pixel(plane: str, y: str, x: str, width: int) -> str:
+    """C expression of an activation in a plane."""
+    return f"(int8_t)({plane}[{y} / 2 * {width} + {x}] >> {y} % 2 * 16 & 127)"
 
 
 class PlaneCode:
@@ -32,9 +37,8 @@ class PlaneCode:
         self.identifier = names.of[unit.conv.main.name]
         self.name = f"run_{names.of[unit.last.name]}"
         self.first, self.ends = unit is group.units[0], unit is group.units[-1]
+        self.spans = has_spans(unit, group)
         self.source = unit.conv.main.inputs[0]
-        index = group.units.index(unit)
-        self.twos = index > 0 and group.units[index - 1].in_twos  # is its input one of two planes?
         self.lines: list[str] = []
 
     def parameters(self) -> list[str]:
@@ -51,33 +55,27 @@ class PlaneCode:
     def call(self, function: str, arguments: Sequence[str], indent: int = 4) -> None:
         self.lines += call(function, arguments, indent)
 
-    @property
-    def steps(self) -> tuple[int, int, int]:
-        """Elements of its output from row to row of a pair, from pixel to pixel, and from pair to pair."""
-        _, width, channels = self.unit.last.shape
-        return (width * channels, channels, ROWS * width * channels) if self.ends else (1, ROWS, ROWS * width)
-
     def geometry(self) -> dict[str, str]:
         """The hb_plane of the unit."""
         height, width, _ = self.unit.conv.shape
         pairs = height // ROWS if self.unit.pool else -(-height // ROWS)
-        fields = (width // ROWS * ROWS, pairs, ROWS * self.conv.in_shape[1], *self.steps)
+        fields = (width // ROWS, pairs, self.conv.in_shape[1], self.unit.last.shape[1], int(self.unit.pool is not None))
         return {"name": f"{self.identifier}_plane", "fields": ", ".join(map(str, fields))}
 
     def window(self) -> dict[str, str]:
-        """The hb_window by which the portable kernel reads the plane."""
-        fields = [*self.conv.window()[:2], ROWS, 1, *self.conv.window()[4:]]
+        """The hb_window by which the portable kernel reads rows of the plane."""
+        fields = [*self.conv.window()[:2], 1, 1, *self.conv.window()[4:]]
         return {"name": f"{self.identifier}_window", "fields": ", ".join(map(str, fields))}
 
     def function(self) -> dict[str, Any]:
         """What the template needs."""
         self._input()
-        place = self.names.place(self.unit.last.name)
-        which = " + c" if self.ends else f" + c % 2 * {self._size(self.unit)}" if self.unit.in_twos else ""
-        self.add(f"int8_t *const out = {place}{which};")
+        self.add(f"uint32_t *const out = {self._plane(f'(made) {self.unit.last.name}')};")
         self._trace_what_is_not_there()
         self._make()
         self._trace()
+        if self.ends:
+            self._put_into_the_map()
         nodes = [*self.unit.conv.nodes, *(self.unit.pool.nodes if self.unit.pool else ())]
         return {
             "name": self.name,
@@ -88,43 +86,43 @@ class PlaneCode:
             "lines": self.lines,
         }
 
-    @staticmethod
-    def _size(unit: Unit) -> int:
-        return plane_size(*unit.last.shape[:2])
+    def _plane(self, name: str) -> str:
+        return self.names.place(name, "uint32_t")
 
     def _make(self) -> None:
-        """The call of the kernel; where there are planes for two channels, at the first of them."""
+        """The call of the kernel."""
         variant = self.unit.conv.main.variant
         assert variant is not None
-        kind = "_two" if self.unit.in_twos else "_pool" if self.unit.pool else ""
-        behind = ["in", "w", *self._constants(), str(self.requantizer.hi), f"&{self.identifier}_plane"]
-        indent = 8 if self.unit.in_twos else 4
-        if self.unit.in_twos:
-            self.add("if (c % 2 == 0) {")
-            behind = [str(self._size(self.unit)), *behind]
-        self.add(f"int16_t w[{WEIGHTS * (2 if self.unit.in_twos else 1)}];", indent)
-        self.call(f"hb_levels_{self.conv.format}", ["w", self._weights(), str(WEIGHTS)], indent)
-        if self.unit.in_twos:
-            after = self._weights().replace("c *", "(c + 1) *")
-            self.call(f"hb_levels_{self.conv.format}", [f"w + {WEIGHTS}", after, str(WEIGHTS)], indent)
-        self.call(f"hb_plane{kind}_{variant.name}", ["out", *behind], indent)
-        if self.unit.in_twos:
-            self.add("}")
+        self.add(f"int16_t w[{WEIGHTS}];")
+        self.call(f"hb_levels_{self.conv.format}", ["w", self._weights(), str(WEIGHTS)])
+        behind = [*self._constants(), str(self.requantizer.hi), f"&{self.identifier}_plane"]
+        self.call(f"hb_plane_{variant.name}", ["out", "in", "spans" if self.spans else "NULL", "w", *behind])
 
     def _input(self) -> None:
         if not self.first:
-            which = f" + c % 2 * {plane_size(*self.conv.in_shape[:2])}" if self.twos else ""
-            self.add(f"const int8_t *const in = {self.names.place(self.source)}{which};")
+            self.add(f"const uint32_t *const in = {self._plane(f'(made) {self.source}')};")
             return
         height, width, channels = self.conv.in_shape
         source = "x" if self.source == self.names.input else self.names.place(self.source)
-        self.add(f"int8_t *const in = {self.names.place(f'(plane) {self.unit.conv.name}')};")
-        if channels > 1:
-            self.call("hb_zip", ["in", f"{source} + c", str(channels), str(width), str(height)])
-        else:
+        self.add(f"uint32_t *const in = {self._plane(f'(plane) {self.unit.conv.name}')};")
+        for_all = channels == 1  # all channels read the same one
+        indent = 8 if for_all else 4
+        if self.spans:
+            self.add(f"uint8_t *const spans = {self.names.place(f'(spans) {self.unit.conv.name}', 'uint8_t')};")
+        if for_all:
             self.add("if (c == 0) {")
-            self.call("hb_zip", ["in", source, "1", str(width), str(height)], 8)
+        self.call(
+            "hb_zip", ["in", source if for_all else f"{source} + c", str(channels), str(width), str(height)], indent
+        )
+        if self.spans:
+            self.call("hb_spans", ["spans", "in", f"&{self.identifier}_plane"], indent)
+        if for_all:
             self.add("}")
+
+    def _put_into_the_map(self) -> None:
+        height, width, channels = self.unit.last.shape
+        place = self.names.place(self.unit.last.name)
+        self.call("hb_unzip", [f"{place} + c", "out", str(channels), str(width), str(height)])
 
     def _weights(self) -> str:
         return f"{self.names.tables(self.unit.conv.main)['w']} + c * {self.conv.row_bytes}"
@@ -142,9 +140,14 @@ class PlaneCode:
         if self.unit.pool:
             self.add(f"int8_t row[{width}];", 8)
         self.add(f"for (size_t y = 0; y < {height}; y++) {{", 8)
+        in_width = self.conv.in_shape[1]
+        self.add(f"int8_t pixels[3][{in_width}];", 12)
         self.add("const int8_t *rows[3];", 12)
         self.add("for (size_t i = 0; i < 3; i++) {", 12)
-        self.add(f"rows[i] = in + (y + i) / 2 * {ROWS * self.conv.in_shape[1]} + (y + i) % 2;", 16)
+        self.add("rows[i] = pixels[i];", 16)
+        self.add(f"for (size_t j = 0; j < {in_width}; j++) {{", 16)
+        self.add(f"pixels[i][j] = {_pixel('in', '(y + i)', 'j', in_width)};", 20)
+        self.add("}", 16)
         self.add("}", 12)
         self.call(conv.kernel(), ["sums", "rows", self._weights(), "0", f"&{self.identifier}_window"], 12)
         at = f"(c * {height} + y) * {width}"
@@ -159,12 +162,11 @@ class PlaneCode:
     def _trace(self) -> None:
         """What the kernel made."""
         height, width, _ = self.unit.last.shape
-        lane, pixel, pair = self.steps
         self.add("if (HB_TRACED) {")
         self.add(f"for (size_t y = 0; y < {height}; y++) {{", 8)
         self.add(f"int8_t row[{width}];", 12)
         self.add(f"for (size_t i = 0; i < {width}; i++) {{", 12)
-        self.add(f"row[i] = out[y / 2 * {pair} + y % 2 * {lane} + i * {pixel}];", 16)
+        self.add(f"row[i] = {_pixel('out', 'y', 'i', width)};", 16)
         self.add("}", 12)
         index = str(self.names.index[self.unit.last.name])
         self.call("HB_TRACE", [index, f"(c * {height} + y) * {width}", "row", str(width)], 12)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.ops import Clip, Conv, InputPlanes, InputShift, MaxPool, MaxShift, MulShift, Shift
@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from exporter.graph import Graph
+    from exporter.grouping import Group
     from exporter.stages import Stage
 
-# Rows of a plane lie two by two: (0, 0) (1, 0) (0, 1) (1, 1) ..., then rows 2 and 3
-ROWS = 2
+ROWS = 2  # of a plane in a word: (0, 0) and (1, 0), (0, 1) and (1, 1) ..., then rows 2 and 3
+WORD_BYTES = 4
+MAX_HEIGHT = 508  # of a map: its spans count pairs of rows in bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +26,6 @@ class Unit:
 
     conv: Stage
     pool: Stage | None
-    in_twos: bool = False  # two channels, which read the same input channel, at a time; planes for both are kept
 
     @property
     def last(self) -> Stage:
@@ -41,18 +42,9 @@ def find_units(graph: Graph, stages: Sequence[Stage]) -> tuple[Unit, ...]:
             units.append(Unit(stage, after if after and _is_pool(after, stage) else None))
         elif not units or units[-1].pool is not stage:
             return ()
-    whole = all(unit.pool or unit.conv.shape[1] % ROWS == 0 for unit in units)  # pixels are made two by two
-    even = units[-1].pool or units[-1].conv.shape[0] % ROWS == 0  # and rows, of which no plane holds the last ones
-    if not (whole and even and _never_negative(graph, stages[0].main.inputs[0])):
-        return ()
-    if len(units) > 1 and not units[0].pool and _input_channels(units[0]) == 1 and stages[0].shape[2] % ROWS == 0:
-        units[0] = replace(units[0], in_twos=True)
-    return tuple(units)
-
-
-def _input_channels(unit: Unit) -> int:
-    assert isinstance(unit.conv.main.op, Conv)
-    return unit.conv.main.op.in_shape[2]
+    whole = all(unit.pool or unit.conv.shape[1] % ROWS == 0 for unit in units)  # columns are made two by two
+    low = stages[0].height <= MAX_HEIGHT
+    return tuple(units) if whole and low and _never_negative(graph, stages[0].main.inputs[0]) else ()
 
 
 def _is_conv(stage: Stage) -> bool:
@@ -77,10 +69,20 @@ def _never_negative(graph: Graph, name: str) -> bool:
 
 
 def plane_size(height: int, width: int) -> int:
-    """Elements of a plane; the last row has one beside it, whatever it holds."""
-    return -(-height // ROWS) * ROWS * width
+    """Bytes of a plane; an odd last row has one beside it, whatever it holds."""
+    return -(-height // ROWS) * width * WORD_BYTES
 
 
 def input_size(conv: Conv) -> int:
-    """Elements of the plane that a unit reads."""
+    """Bytes of the plane that a unit reads."""
     return plane_size(*conv.in_shape[:2])
+
+
+def has_spans(unit: Unit, group: Group) -> bool:
+    """Does it leave out what is blank above and below? The first one, whose input is what comes from outside."""
+    return unit is group.units[0] and unit.pool is None
+
+
+def spans_size(conv: Conv) -> int:
+    """Bytes of the spans of a convolution: two numbers for each strip of two columns."""
+    return 2 * (conv.out_size[1] // ROWS)

@@ -43,7 +43,7 @@ class Names:
 
     def place(self, name: str, ctype: str = "int8_t") -> str:
         """C expression of the address where something lies in the arena."""
-        size = {"int8_t": 1, "uint16_t": 2, "int32_t": 4}[ctype]
+        size = {"int8_t": 1, "uint8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}[ctype]
         return f"({ctype} *)arena + {self.plan.places[name].offset // size}"
 
 

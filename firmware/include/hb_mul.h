@@ -39,33 +39,23 @@ void hb_linear_ternary_mul(int32_t *y, const int8_t *x, const uint32_t *w,
                            size_t n_in, size_t n_out);
 
 // y = clamp((acc * *m + *b) >> *s) of the sums acc of a convolution of 3 x 3
-// weights over one plane; hb_plane_pool_mul: the largest of every 2 x 2 of
+// weights over one plane; where it is pooled, the largest of every 2 x 2 of
 // them.
 //
-//   y      activations in [0, hi], placed as the plane says; must not overlap x
+//   y      a plane of activations in [0, hi]; must not overlap x
 //   x      a plane of activations in [0, 127]
+//   span   as hb_spans makes it of x, or NULL; without effect where it is
+//          pooled
 //   level  9 weights, level[3 * ky + kx], each in [-128, 128]
 //   m, b,  one each, as for hb_mulshift_channel; *m >= 0 where it is pooled
 //   s
 //
-// hb_plane_two_mul: two output channels of the same plane, y and y + next, as
-// planes themselves (out_lane 1, out_pixel 2); 18 weights, two of m, b and s.
-//
-// A sum is at most 9 * 127 * 128 < 2^18. Where two share a word,
-// hb_plane_two_mul.c proves that they fit, or makes the channels one by one.
-void hb_plane_mul(int8_t *y, const int8_t *x, const int16_t *level,
-                  const HB_ROM int16_t *m, const HB_ROM int32_t *b,
-                  const HB_ROM uint8_t *s, int8_t hi,
+// A sum is at most 9 * 127 * 128 < 2^18. Where two share a word, hb_plane_mul.h
+// proves that they fit.
+void hb_plane_mul(uint32_t *y, const uint32_t *x, const uint8_t *span,
+                  const int16_t *level, const HB_ROM int16_t *m,
+                  const HB_ROM int32_t *b, const HB_ROM uint8_t *s, int8_t hi,
                   const HB_ROM hb_plane *plane);
-void hb_plane_pool_mul(int8_t *y, const int8_t *x, const int16_t *level,
-                       const HB_ROM int16_t *m, const HB_ROM int32_t *b,
-                       const HB_ROM uint8_t *s, int8_t hi,
-                       const HB_ROM hb_plane *plane);
-void hb_plane_two_mul(int8_t *y, size_t next, const int8_t *x,
-                      const int16_t *level, const HB_ROM int16_t *m,
-                      const HB_ROM int32_t *b, const HB_ROM uint8_t *s,
-                      int8_t hi, const HB_ROM hb_plane *plane);
-
 // As hb_maxshift.
 void hb_maxshift_mul(int8_t *y, const int32_t *acc, int8_t lo, int8_t hi,
                      size_t n);

@@ -1,64 +1,112 @@
-// What the plane kernels share: the pixels of a column, and the requantizer.
+// What the plane kernels share: the pixels of two rows, and the requantizer.
 // Private.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Two output rows are made at a time, of four rows of pixels, column by column:
-// a pixel that is 0 costs a look, any other one is multiplied by the weights
-// that it meets in either row. The sums of three output pixels of each row are
-// under way at once; a column completes those of one. All is added up mod 2^32.
+// x = x0 | x1 << 16 has a pixel of two rows, and a sum of an output pixel of
+// both of two rows is in the halves of a word as well. In a column of weights
+// w0, w1, w2, what such a pair of pixels adds to the pair of outputs that
+// begins two rows above it, and to the one that begins with its own rows, is
+//
+//   above, upper half  w2 * x0               below, upper row  w0 * x0 + w1 *
+//   x1
+//          lower       w1 * x0 + w2 * x1            lower row  w0 * x1
+//
+// The former is the word (w2 + (w1 << 16)) * x, one multiplication for three
+// products; the latter w0 * x + w1 * x1. A pair of zeros costs a look.
+//
+// All is added up mod 2^32, so only what is left at last has to fit. With
+// activations in [0, 127] a sum is at least -127 times what the weights below 0
+// add up to, and at most 127 times the others. A half begins with the former
+// taken off, and so ends in [0, 127 * sum of |w|], which is below 2^16 for a
+// sum of |w| up to HB_FITS. Channels with a larger one: hb_plane_apart_mul.
+//
+// A strip of two columns of outputs is made from the top to the bottom.
 
 #ifndef HB_PLANE_MUL_H
 #define HB_PLANE_MUL_H
 
 #include "hb_plane.h"
 
-struct hb_sums {
-    uint32_t upper, lower; // of the two output rows
+// What all is spent in is made twice, each a function of its own: its sums have
+// to be in registers, and a jump of Thumb-1 has to reach its end.
+#if defined(__GNUC__)
+#define HB_INLINE static inline __attribute__((always_inline))
+#define HB_OUTLINE static __attribute__((noinline))
+#else
+#define HB_INLINE static inline
+#define HB_OUTLINE static
+#endif
+
+enum { HB_FITS = 516 }; // 516 * 127 < 2^16
+
+// A column of weights.
+struct hb_taps {
+    uint32_t upper;  // w0
+    uint32_t second; // w1
+    uint32_t lower;  // w2 + (w1 << 16)
 };
 
-// A pixel's products, for the three output pixels of a row that read it.
-static inline void hb_tap(uint32_t x, const uint32_t *w, uint32_t *p,
-                          uint32_t *q, uint32_t *r)
+#if defined(__ARM_FEATURE_DSP) || defined(HB_SUMS_OF_64_BITS)
+
+// The same with both sums in one word of 64 bits: lower * x is exact, and the
+// w1 * x1 that is in its upper half belongs there. What the lower half carries
+// over or borrows in between is gone when it is complete, as it is in [0,
+// 2^32).
+HB_INLINE void hb_tap(uint32_t x, const struct hb_taps *w, uint32_t *above,
+                      uint32_t *below)
 {
-    *p += w[2] * x;
-    *q += w[1] * x;
-    *r += w[0] * x;
+    const uint64_t sums = (uint64_t)*below << 32 | *above;
+    const int64_t products = (int64_t)(int32_t)w->lower * (int32_t)x;
+    const uint64_t both = sums + (uint64_t)products;
+    *above = (uint32_t)both;
+    *below = (uint32_t)(both >> 32) + w->upper * x;
 }
 
-// w[ky][kx]; rows y and y + 1 are at `upper`, y + 2 and y + 3 at `lower`.
-static inline void hb_column(const uint32_t (*w)[3], const uint8_t *upper,
-                             const uint8_t *lower, struct hb_sums *p,
-                             struct hb_sums *q, struct hb_sums *r)
+#else
+
+HB_INLINE void hb_tap(uint32_t x, const struct hb_taps *w, uint32_t *above,
+                      uint32_t *below)
 {
-    uint32_t x;
-    if ((x = upper[0]) != 0) {
-        hb_tap(x, w[0], &p->upper, &q->upper, &r->upper);
+    *above += w->lower * x;
+    *below += w->upper * x;
+    *below += w->second * (x >> 16);
+}
+
+#endif
+
+// Four pairs of pixels: a, b are the outputs above, c, d those below.
+HB_INLINE void hb_pixels(const uint32_t *x, const struct hb_taps *w,
+                         uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d)
+{
+    uint32_t v;
+    if ((v = x[0]) != 0) {
+        hb_tap(v, &w[0], a, c);
     }
-    if ((x = upper[1]) != 0) {
-        hb_tap(x, w[1], &p->upper, &q->upper, &r->upper);
-        hb_tap(x, w[0], &p->lower, &q->lower, &r->lower);
+    if ((v = x[1]) != 0) {
+        hb_tap(v, &w[1], a, c);
+        hb_tap(v, &w[0], b, d);
     }
-    if ((x = lower[0]) != 0) {
-        hb_tap(x, w[2], &p->upper, &q->upper, &r->upper);
-        hb_tap(x, w[1], &p->lower, &q->lower, &r->lower);
+    if ((v = x[2]) != 0) {
+        hb_tap(v, &w[2], a, c);
+        hb_tap(v, &w[1], b, d);
     }
-    if ((x = lower[1]) != 0) {
-        hb_tap(x, w[2], &p->lower, &q->lower, &r->lower);
+    if ((v = x[3]) != 0) {
+        hb_tap(v, &w[2], b, d);
     }
 }
 
-// A requantizer of sums that began with `start`.
+// A requantizer of sums that begin with some `start`.
 struct hb_scale {
-    uint32_t start;
-    uint32_t none; // activation of a sum of zeros
     uint32_t mul, add;
     int32_t one; // the least v that is 1 or more behind the shift
     uint32_t hi;
+    uint32_t none;  // activation of a sum of zeros
+    uint32_t least; // sums below it become 0
     uint8_t right;
 };
 
 // clamp((acc * m + b) >> s) of acc = sum - start; 0 unless v reaches 2^s.
-static inline uint32_t hb_requantized(const struct hb_scale *k, uint32_t sum)
+HB_INLINE uint32_t hb_scaled(const struct hb_scale *k, uint32_t sum)
 {
     const int32_t v = (int32_t)(sum * k->mul + k->add);
     if (v < k->one) {
@@ -68,37 +116,122 @@ static inline uint32_t hb_requantized(const struct hb_scale *k, uint32_t sum)
     return y > k->hi ? k->hi : y;
 }
 
-static inline void hb_scale_begin(struct hb_scale *k, const HB_ROM int16_t *m,
-                                  const HB_ROM int32_t *b,
-                                  const HB_ROM uint8_t *s, int8_t hi,
-                                  uint32_t start)
+HB_INLINE uint32_t hb_most(uint32_t a, uint32_t b)
 {
-    k->start = start;
+    return a > b ? a : b;
+}
+
+HB_INLINE uint32_t hb_requantized(const struct hb_scale *k, uint32_t sum)
+{
+    return sum < k->least ? 0 : hb_scaled(k, sum);
+}
+
+HB_INLINE void hb_scale_begin(struct hb_scale *k, const HB_ROM int16_t *m,
+                              const HB_ROM int32_t *b, const HB_ROM uint8_t *s,
+                              int8_t hi, uint32_t start)
+{
     k->mul = (uint32_t)*m;
     k->add = (uint32_t)*b - start * k->mul; // takes `start` back
     k->one = (int32_t)((uint32_t)1 << *s);
     k->hi = (uint32_t)hi;
     k->right = *s;
-    k->none = hb_requantized(k, start);
+    k->none = hb_scaled(k, start);
+    // that of a smaller sum is 0 as well
+    k->least = k->none == 0 && *m >= 0 ? start + 1 : 0;
 }
 
-// A channel, and its sums in words of their own.
+// In words apart, what an output has of the pairs of pixels in its own rows (w0
+// and w1) begins with `own` taken off, and what it has of those in the rows
+// below (w1 and w2) with `below`: two rows of weights, one half each. In one
+// word it all begins with `own`.
 struct hb_channel {
-    uint32_t w[3][3];
+    struct hb_taps w[3];
     struct hb_scale scale;
+    uint32_t own, below; // for both halves
+    uint32_t start;      // of a whole sum
 };
 
-static inline void hb_channel_begin(struct hb_channel *k, const int16_t *level,
-                                    const HB_ROM int16_t *m,
-                                    const HB_ROM int32_t *b,
-                                    const HB_ROM uint8_t *s, int8_t hi)
+enum hb_fit {
+    HB_TOGETHER, // sum of |w| up to HB_FITS
+    HB_APART,    // that of the first two rows, and of the last two
+    HB_ONE_BY_ONE
+};
+
+struct hb_size {
+    int32_t sum, negative; // of weights, and of -w below 0; |.| <= 9 * 128
+};
+
+HB_INLINE void hb_count(struct hb_size *size, int32_t w)
 {
-    for (uint8_t ky = 0; ky < 3; ky++) {
-        for (uint8_t kx = 0; kx < 3; kx++) {
-            k->w[ky][kx] = (uint32_t)*level++;
-        }
+    size->sum += w;
+    if (w < 0) {
+        size->negative -= w;
     }
-    hb_scale_begin(&k->scale, m, b, s, hi, 0);
 }
+
+// Of two rows of weights, whether they fit; 127 * negative.
+HB_OUTLINE int hb_count_rows(uint32_t *start, const int16_t *level)
+{
+    struct hb_size size = {0, 0};
+    for (uint8_t i = 0; i < 6; i++) {
+        hb_count(&size, level[i]);
+    }
+    *start = (uint32_t)size.negative * 127;
+    return size.sum + 2 * size.negative <= HB_FITS;
+}
+
+HB_INLINE void hb_column_begin(struct hb_taps *w, const int16_t *level,
+                               struct hb_size *size)
+{
+    hb_count(size, level[0]);
+    hb_count(size, level[3]);
+    hb_count(size, level[6]);
+    w->upper = (uint32_t)level[0];
+    w->second = (uint32_t)level[3];
+    w->lower = (uint32_t)level[6] + ((uint32_t)level[3] << 16);
+}
+
+HB_INLINE enum hb_fit hb_channel_begin(struct hb_channel *k,
+                                       const int16_t *level,
+                                       const HB_ROM int16_t *m,
+                                       const HB_ROM int32_t *b,
+                                       const HB_ROM uint8_t *s, int8_t hi)
+{
+    struct hb_size size = {0, 0};
+    hb_column_begin(&k->w[0], level, &size);
+    hb_column_begin(&k->w[1], level + 1, &size);
+    hb_column_begin(&k->w[2], level + 2, &size);
+    enum hb_fit fit = HB_TOGETHER;
+    uint32_t own = (uint32_t)size.negative * 127, below = 0;
+    if (size.sum + 2 * size.negative > HB_FITS) {
+        const int first = hb_count_rows(&own, level);
+        const int last = hb_count_rows(&below, level + 3);
+        fit = first && last ? HB_APART : HB_ONE_BY_ONE;
+    }
+    k->own = own << 16 | own;
+    k->below = below << 16 | below;
+    k->start = own + below;
+    hb_scale_begin(&k->scale, m, b, s, hi, k->start);
+    return fit;
+}
+
+// The outputs of both rows.
+HB_INLINE uint32_t hb_both(const struct hb_scale *k, uint32_t sums)
+{
+    uint32_t y = 0;
+    if (sums >= k->least << 16) {
+        y = hb_scaled(k, sums >> 16) << 16;
+    }
+    sums &= 0xffff;
+    if (sums >= k->least) {
+        y |= hb_scaled(k, sums);
+    }
+    return y;
+}
+
+// Of sums that do not fit into half a word; `fits`: in two of them they do.
+void hb_plane_apart_mul(uint32_t *y, const uint32_t *x,
+                        const struct hb_channel *k,
+                        const HB_ROM hb_plane *plane, uint8_t fits);
 
 #endif

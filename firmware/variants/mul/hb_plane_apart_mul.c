@@ -1,0 +1,119 @@
+// hb_plane_apart_mul: a convolution of one channel whose sums may be too large
+// for half a word.
+// SPDX-License-Identifier: Apache-2.0
+
+#include "hb_plane_mul.h"
+
+struct sums {
+    uint32_t upper, lower; // of two rows
+};
+
+HB_INLINE struct sums added(uint32_t own, uint32_t below)
+{
+    const struct sums s = {(own & 0xffff) + (below & 0xffff),
+                           (own >> 16) + (below >> 16)};
+    return s;
+}
+
+HB_INLINE uint32_t both(const struct hb_scale *k, struct sums s)
+{
+    const uint32_t lower = hb_requantized(k, s.lower);
+    return hb_requantized(k, s.upper) | lower << 16;
+}
+
+HB_INLINE uint32_t pooled(const struct hb_scale *k, struct sums s,
+                          struct sums t)
+{
+    const uint32_t a = hb_most(s.upper, s.lower), b = hb_most(t.upper, t.lower);
+    return hb_requantized(k, hb_most(a, b));
+}
+
+// What two outputs of two rows each become, at *y; the next one is there if it
+// is that of another pair of rows.
+HB_INLINE uint32_t *put(uint32_t *y, struct sums s, struct sums t,
+                        const struct hb_scale *k, size_t width, size_t odd,
+                        uint8_t pool)
+{
+    if (!pool) {
+        y[0] = both(k, s);
+        y[1] = both(k, t);
+        return y + width;
+    }
+    const uint32_t v = pooled(k, s, t);
+    *y = odd ? *y | v << 16 : v;
+    return odd ? y + width : y;
+}
+
+// What an output has of the pixels in its own rows, and of those in the rows
+// below, is in words apart.
+HB_OUTLINE void convolve(uint32_t *restrict y, const uint32_t *x,
+                         const struct hb_channel *restrict channel,
+                         const HB_ROM hb_plane *plane)
+{
+    const struct hb_channel k = *channel;
+    const size_t in_width = plane->in_width, width = plane->out_width;
+    const size_t n_pairs = plane->n_pairs;
+    const uint8_t pool = plane->pool;
+    for (size_t left = plane->n_strips; left > 0; left--, x += 2) {
+        const uint32_t *in = x;
+        uint32_t *out = y;
+        uint32_t a = k.own, b = k.own, c = k.below, d = k.below;
+        hb_pixels(in, k.w, &c, &d, &a, &b);
+        for (size_t n = 0; n < n_pairs; n++) {
+            uint32_t p = k.below, q = k.below;
+            c = d = k.own;
+            in += in_width;
+            hb_pixels(in, k.w, &p, &q, &c, &d);
+            out = put(out, added(a, p), added(b, q), &k.scale, width, n % 2,
+                      pool);
+            a = c;
+            b = d;
+        }
+        y += pool ? 1 : 2;
+    }
+}
+
+// An output of two rows that begin with those at x; a whole word for each sum.
+HB_OUTLINE struct sums summed(const uint32_t *x, const struct hb_channel *k,
+                              size_t width)
+{
+    struct sums s = {k->start, k->start};
+    for (uint8_t kx = 0; kx < 3; kx++, x++) {
+        const struct hb_taps *w = &k->w[kx];
+        const uint32_t w2 = w->lower - (w->second << 16);
+        const uint32_t x0 = x[0] & 0xffff, x1 = x[0] >> 16;
+        const uint32_t x2 = x[width] & 0xffff, x3 = x[width] >> 16;
+        s.upper += w->upper * x0 + w->second * x1 + w2 * x2;
+        s.lower += w->upper * x1 + w->second * x2 + w2 * x3;
+    }
+    return s;
+}
+
+HB_OUTLINE void convolve_one_by_one(uint32_t *y, const uint32_t *x,
+                                    const struct hb_channel *k,
+                                    const HB_ROM hb_plane *plane)
+{
+    const size_t in_width = plane->in_width;
+    for (size_t left = plane->n_strips; left > 0; left--, x += 2) {
+        const uint32_t *in = x;
+        uint32_t *out = y;
+        for (size_t n = 0; n < plane->n_pairs; n++, in += in_width) {
+            const struct sums s = summed(in, k, in_width);
+            const struct sums t = summed(in + 1, k, in_width);
+            out =
+                put(out, s, t, &k->scale, plane->out_width, n % 2, plane->pool);
+        }
+        y += plane->pool ? 1 : 2;
+    }
+}
+
+void hb_plane_apart_mul(uint32_t *y, const uint32_t *x,
+                        const struct hb_channel *k,
+                        const HB_ROM hb_plane *plane, uint8_t fits)
+{
+    if (fits) {
+        convolve(y, x, k, plane);
+    } else {
+        convolve_one_by_one(y, x, k, plane);
+    }
+}
