@@ -349,43 +349,40 @@ plane 's/ \&\& \*m >= 0//'
 plane 's/? start + 1/? start + 2/'
 plane 's/size->negative -= w/size->negative += w/'
 plane 's/own << 16 | own/own << 16/'
-plane 's/\[3\] << 16/[3] << 15/'
-plane 's/>= k->least << 16/> k->least << 16/'
-plane 's/scaled(k, sums >> 16) << 16/scaled(k, sums >> 16) << 15/'
+plane 's/below << 16 | below/below << 16/'
+plane 's/(w->second << 16)/(w->second << 15)/'
+plane 's/first \&\& last/first/'
+plane 's/first \&\& last/last/'
 planes() {
     mutant mul/hb_plane_mul.c "$1" hb_plane_mul
 }
-planes 's/k.scale.none << 16 | k.scale.none/k.scale.none/'
+planes 's/scale.none << 16 | scale.none/scale.none/'
 planes 's/if (first == 0)/if (1)/'
 planes 's/first > 1/first > 2/'
 planes 's/in_width = plane->in_width/in_width = plane->out_width/'
-planes 's/&c, &d, &a, &b/\&d, \&c, \&a, \&b/'
-planes 's/                a = c;//'
-planes 's/c = d = k.own/c = d = 0/'
-planes 's/a = b = k.own/a = b = 0/'
-planes 's/hb_most(upper, hb_most(a, b) >> 16)/upper/'
-planes 's/hb_most(a, b) >> 16/a >> 16/'
-planes 's/upper | pooled/pooled/'
+planes 's/, \&a, \&b)/, \&b, \&a)/'
+planes 's/c = own, d = own/c = own, d = below/'
+planes 's/? below : own/? own : own/'
+planes 's/? own \& 0xffff/? own/'
+planes 's/? own >> 16/? own/'
+planes 's/(k, lower(sums, own, fit)) << 16/(k, lower(sums, own, fit)) << 15/'
+planes 's/hb_most(p, q) >> 16/p >> 16/'
+planes 's/hb_most(lower(p, a, fit), lower(q, b, fit))/lower(p, a, fit)/'
+planes 's/hb_most(v, l)/v/'
+planes 's/first | pooled/pooled/'
 planes 's/x += 2, y++/x += 2, y += 2/'
-planes 's/fit != HB_TOGETHER/0/'
-planes 's/, fit == HB_APART)/, 1)/'
-apart() {
-    mutant mul/hb_plane_apart_mul.c "$1" hb_plane_apart_mul
+planes 's/fit == HB_ONE_BY_ONE/0/'
+planes 's/fit == HB_TOGETHER/1/'
+each() {
+    mutant mul/hb_plane_one_by_one_mul.c "$1" hb_plane_one_by_one_mul
 }
-mutant mul/hb_plane_mul.h 's/first \&\& last/first/' hb_plane_mul
-mutant mul/hb_plane_mul.h 's/first \&\& last/last/' hb_plane_mul
-apart 's/(own >> 16) + /0 + /'
-apart 's/(below \& 0xffff)/0/'
-apart 's/hb_most(t.upper, t.lower)/t.upper/'
-apart 's/odd ? \*y | v << 16 : v/v/'
-apart 's/p = k.below/p = k.own/'
-apart 's/q = k.below/q = k.own/'
-apart 's/        b = d;//'
-apart 's/ pool ? 1 : 2/ 2/'
-apart 's/ - (w->second << 16)//'
-apart 's/w2 \* x3/w2 * x2/'
-apart 's/summed(in + 1/summed(in/'
-
+each 's/hb_most(t.upper, t.lower)/t.upper/'
+each 's/odd ? \*y | v << 16 : v/v/'
+each 's/->pool ? 1 : 2/->pool ? 2 : 2/'
+each 's/ - (w->second << 16)//'
+each 's/w2 \* x3/w2 * x2/'
+each 's/summed(in + 1/summed(in/'
+each 's/{k->start, k->start}/{0, 0}/'
 spans() {
     mutant ../src/hb_spans.c "$1" hb_spans
 }

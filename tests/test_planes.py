@@ -144,7 +144,7 @@ def test_the_sanitizers_find_nothing_in_planes(tmp_path):
     assert result.returncode == 0, result.stderr[-2000:]
 
 
-@pytest.mark.parametrize("name", ["ch32v002", "stm32g030"])
+@pytest.mark.parametrize("name", ["ch32v002", "stm32g030", "stm32f411"])
 def test_planes_on_a_chip_have_the_integers_of_every_layer(name, tmp_path):
     chip = load_chip(name)
     needs_emulator(chip)
@@ -155,4 +155,4 @@ def test_planes_on_a_chip_have_the_integers_of_every_layer(name, tmp_path):
         for variant in ("portable", "mul")
     ]
     assert [report.mismatches for report in reports] == [0, 0]
-    assert reports[1].instructions * 3 < reports[0].instructions
+    assert reports[1].instructions * 4 < reports[0].instructions

@@ -1,5 +1,5 @@
-// hb_plane_apart_mul: a convolution of one channel whose sums may be too large
-// for half a word.
+// hb_plane_one_by_one_mul: a convolution of one channel whose sums are too
+// large for two halves of words: small and slow, as there is hardly one.
 // SPDX-License-Identifier: Apache-2.0
 
 #include "hb_plane_mul.h"
@@ -7,13 +7,6 @@
 struct sums {
     uint32_t upper, lower; // of two rows
 };
-
-HB_INLINE struct sums added(uint32_t own, uint32_t below)
-{
-    const struct sums s = {(own & 0xffff) + (below & 0xffff),
-                           (own >> 16) + (below >> 16)};
-    return s;
-}
 
 HB_INLINE uint32_t both(const struct hb_scale *k, struct sums s)
 {
@@ -44,35 +37,6 @@ HB_INLINE uint32_t *put(uint32_t *y, struct sums s, struct sums t,
     return odd ? y + width : y;
 }
 
-// What an output has of the pixels in its own rows, and of those in the rows
-// below, is in words apart.
-HB_OUTLINE void convolve(uint32_t *restrict y, const uint32_t *x,
-                         const struct hb_channel *restrict channel,
-                         const HB_ROM hb_plane *plane)
-{
-    const struct hb_channel k = *channel;
-    const size_t in_width = plane->in_width, width = plane->out_width;
-    const size_t n_pairs = plane->n_pairs;
-    const uint8_t pool = plane->pool;
-    for (size_t left = plane->n_strips; left > 0; left--, x += 2) {
-        const uint32_t *in = x;
-        uint32_t *out = y;
-        uint32_t a = k.own, b = k.own, c = k.below, d = k.below;
-        hb_pixels(in, k.w, &c, &d, &a, &b);
-        for (size_t n = 0; n < n_pairs; n++) {
-            uint32_t p = k.below, q = k.below;
-            c = d = k.own;
-            in += in_width;
-            hb_pixels(in, k.w, &p, &q, &c, &d);
-            out = put(out, added(a, p), added(b, q), &k.scale, width, n % 2,
-                      pool);
-            a = c;
-            b = d;
-        }
-        y += pool ? 1 : 2;
-    }
-}
-
 // An output of two rows that begin with those at x; a whole word for each sum.
 HB_OUTLINE struct sums summed(const uint32_t *x, const struct hb_channel *k,
                               size_t width)
@@ -89,9 +53,9 @@ HB_OUTLINE struct sums summed(const uint32_t *x, const struct hb_channel *k,
     return s;
 }
 
-HB_OUTLINE void convolve_one_by_one(uint32_t *y, const uint32_t *x,
-                                    const struct hb_channel *k,
-                                    const HB_ROM hb_plane *plane)
+void hb_plane_one_by_one_mul(uint32_t *y, const uint32_t *x,
+                             const struct hb_channel *k,
+                             const HB_ROM hb_plane *plane)
 {
     const size_t in_width = plane->in_width;
     for (size_t left = plane->n_strips; left > 0; left--, x += 2) {
@@ -104,16 +68,5 @@ HB_OUTLINE void convolve_one_by_one(uint32_t *y, const uint32_t *x,
                 put(out, s, t, &k->scale, plane->out_width, n % 2, plane->pool);
         }
         y += plane->pool ? 1 : 2;
-    }
-}
-
-void hb_plane_apart_mul(uint32_t *y, const uint32_t *x,
-                        const struct hb_channel *k,
-                        const HB_ROM hb_plane *plane, uint8_t fits)
-{
-    if (fits) {
-        convolve(y, x, k, plane);
-    } else {
-        convolve_one_by_one(y, x, k, plane);
     }
 }
