@@ -444,6 +444,8 @@ def _shift(module: BitLayer, r: requant.Shift) -> Op:  # noqa: ARG001
 
 
 def _mulshift(module: BitLayer, r: requant.MulShift) -> Op:
+    if r.norm == "batch" and r.saw_no_batch():
+        raise HalfbyteError("norm 'batch' has no statistics; run some batches in train() first")
     m, b, s = r.constants(module.acc_max(module.levels()))
     return MulShift(r.lo, r.hi, _integers(m), _integers(b), _integers(s))
 

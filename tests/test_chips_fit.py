@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from support import BARE, one_line
 
 from exporter.chips import emulate as emulator
@@ -56,6 +57,7 @@ def trained(tmp_path_factory) -> Path:
 def untrained(recipe, folder: Path, chip, options: Options) -> Image:
     train = data.load_train(recipe.data)
     model = models.build(recipe, train.x.shape[1:], str(train.x.dtype), len(train.labels))
+    model.train()(torch.as_tensor(train.x[:64]))  # statistics
     export(model.eval(), recipe.name, out=folder)
     return link_image(folder, chip, train.x[:1], options)
 

@@ -458,10 +458,26 @@ def test_flattened_maps_are_not_joined_with_vectors():
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("what", ["mean", "variance"])
-def test_a_batch_norm_without_statistics_is_refused(what, value):
+def test_a_batch_norm_whose_statistics_are_not_finite_is_refused(what, value):
     model = named(input=images(), a=conv(1, 3, norm="batch"), f=nn.Flatten(), b=scores(108))
     getattr(model.a.requant, what).fill_(value)
     refused(model, rf"^a\.requant\.{what}: has values that are not finite; train again")
+
+
+def test_a_batch_norm_without_statistics_is_refused():
+    model = named(input=images(), b=named(a=conv(1, 3, norm="batch")), f=nn.Flatten(), c=scores(108))
+    message = r"^b\.a: norm 'batch' has no statistics; run some batches in train\(\) first$"
+    refused(model, message)
+    refused(model.train(), message)
+    refused(model.double(), message)
+    model.float().train()(torch.zeros(1, 1, 6, 6))  # a channel's sums may well be 0; its variance moves nevertheless
+    lower(model, "net")
+
+
+def test_a_batch_of_one_sample_gives_a_vector_no_statistics():
+    model = named(input=Input((8,)), a=BitLinear(8, 5, requant="mulshift", norm="batch"), c=scores())
+    model.train()(torch.ones(1, 8))
+    refused(model, "^a: norm 'batch' has no statistics")
 
 
 def test_pooling_in_floor_mode_leaves_rows_and_pixels_out():

@@ -177,6 +177,12 @@ class MulShift(Requant):
         self.beta = nn.Parameter(torch.zeros(channels))
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("variance", torch.full((channels,), typical**2))
+        self.first_variance = float(self.variance[0])
+
+    def saw_no_batch(self) -> bool:
+        """Are all statistics those that it began with? A batch moves the variance of every channel."""
+        begin = torch.full_like(self.variance, self.first_variance)
+        return not self.mean.any() and torch.equal(self.variance, begin)
 
     def constants(self, acc_max: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """m, b, s of every channel. On the CPU and in double precision, so that every machine finds the same."""
