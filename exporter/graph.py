@@ -192,3 +192,19 @@ def read_graph(path: Path) -> Graph:
     if found != digest:
         raise HalfbyteError(f"{path}: its contents do not match its digest {digest}; {again}")
     return graph
+
+
+def load_graph(folder: Path) -> Graph:
+    """The graph of an exported run, whose C must be of the same network."""
+    if not folder.is_dir():
+        raise HalfbyteError(f"{folder} is not a folder; make a run with: halfbyte run RECIPE --out {folder}")
+    graph = read_graph(folder / "graph.json")
+    header = folder / "c" / f"{graph.name}.h"
+    if not header.is_file() or f'_DIGEST "{graph.digest}"' not in header.read_text(encoding="utf-8"):
+        raise HalfbyteError(f"{header} is not of {folder}/graph.json; write it again with: halfbyte export {folder}")
+    return graph
+
+
+def has_recipe(folder: Path) -> bool:
+    """Is it a run? What `halfbyte.export` writes has no recipe, so no test images."""
+    return (folder / "recipe.toml").is_file()

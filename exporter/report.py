@@ -9,9 +9,11 @@ import numpy as np
 from rich.table import Table
 
 from exporter import planview
+from exporter.bounds import find_bounds
 from exporter.export import prepare
+from exporter.graph import load_graph
 from exporter.plan import read_plan
-from exporter.runs import load_run, read_verified
+from exporter.runs import is_bare, load_run, read_verified
 from training.files import write_text
 from training.formats import get_format
 from training.plots import plot_plan
@@ -26,24 +28,31 @@ COLUMNS = ("name", "op", "format", "bits", "shape", "weights", "bytes", "lo", "h
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """Everything `halfbyte show` tells about a run folder or a shipped model."""
-    run = load_run(folder)
-    graph, _, bounds, plan = prepare(run.model, run.name)
-    written = folder / "plan.json"
-    plan = read_plan(written, graph) if written.is_file() else plan
+    """Everything `halfbyte show` tells about a run folder, a shipped model, or what `export` wrote without a run.
+
+    The last has no "about", "data", "command", "epoch" and "validation_accuracy": they are None.
+    """
+    run = None if is_bare(folder) else load_run(folder)
+    if run is None:
+        graph = load_graph(folder)
+        bounds, plan = find_bounds(graph), read_plan(folder / "plan.json", graph)
+    else:
+        graph, _, bounds, plan = prepare(run.model, run.name)
+        written = folder / "plan.json"
+        plan = read_plan(written, graph) if written.is_file() else plan
     layers = [_describe_layer(node, graph, bounds) for node in graph.nodes]
     return {
-        "name": run.recipe.name,
-        "about": run.recipe.about,
-        "data": run.recipe.data,
-        "command": run.command,
+        "name": run.recipe.name if run else graph.name,
+        "about": run and run.recipe.about,
+        "data": run and run.recipe.data,
+        "command": run and run.command,
         "digest": graph.digest,
         "weights": sum(layer["weights"] for layer in layers),
         "weight_bytes": graph.weight_bytes,
         "arena_bytes": plan.arena_bytes,
         "input_bytes": int(np.prod(next(graph.shapes[n.inputs[0]] for n in graph.nodes if not n.op.raw))),
-        "epoch": run.metadata["epoch"],
-        "validation_accuracy": run.metadata["validation_accuracy"],
+        "epoch": run and run.metadata["epoch"],
+        "validation_accuracy": run and run.metadata["validation_accuracy"],
         "verified": _verified(folder, graph.digest),
         "layers": layers,
         "plan": planview.to_json(graph, plan),
@@ -74,7 +83,7 @@ def _verified(folder: Path, digest: str) -> dict[str, Any] | None:
 
 def layer_table(description: dict[str, Any]) -> Table:
     """The layers, for the terminal."""
-    title = f"{description['name']}: {description['about']}"
+    title = ": ".join(filter(None, (description["name"], description["about"])))
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     columns = [column for column in COLUMNS if column != "weights"]  # 80 columns are enough for the rest
     for column in columns:
@@ -91,8 +100,10 @@ def summary(description: dict[str, Any]) -> list[str]:
     lines = [
         f"weights      {description['weights']:,} in {description['weight_bytes']:,} bytes of constants",
         f"RAM          {description['input_bytes']:,} bytes of input, {description['arena_bytes']:,} of arena",
-        f"validation   {description['validation_accuracy']:.2f} % at epoch {description['epoch']}",
     ]
+    if description["command"] is None:
+        return [*lines, "exported     without a recipe and a checkpoint", f"network      {description['digest']}"]
+    lines.append(f"validation   {description['validation_accuracy']:.2f} % at epoch {description['epoch']}")
     if verified:
         lines.append(f"test         {verified['accuracy']:.2f} % of {verified['images']:,} images, by the C")
         lines.append(
@@ -111,7 +122,8 @@ def write_report(folder: Path) -> dict[str, Any]:
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     facts = "\n".join(f"    {line}" for line in summary(description))
     plan = "\n".join(f"    {line}" for line in planview.group_lines(description["plan"]))
-    text = f"# {description['name']}\n\n{description['about']}\n\n{facts}\n\n{table}\n\n{plan}\n"
+    about = f"{description['about']}\n\n" if description["about"] else ""
+    text = f"# {description['name']}\n\n{about}{facts}\n\n{table}\n\n{plan}\n"
     write_text(folder / "report.md", text)
     plot_plan(folder / "plan.png", description["name"], description["plan"])
     return description

@@ -5,15 +5,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from exporter.bounds import find_bounds
 from exporter.codegen import Provenance, check_name, generate
 from exporter.export import Exported, export, prepare
-from exporter.graph import read_graph
-from exporter.plan import read_plan
+from exporter.graph import has_recipe, load_graph, read_graph
+from exporter.hostlib import HostLibrary
+from exporter.plan import make_plan, read_plan
 from exporter.variants import PORTABLE, check_variant
+from exporter.verify import compare, random_samples
 from training import checkpoint, data, models
 from training.errors import HalfbyteError
 from training.files import write_text
@@ -54,12 +58,21 @@ class Run:
         return str(self.metadata["command"])
 
 
+def is_bare(folder: Path) -> bool:
+    """Was it exported without a run? Then it has neither recipe nor checkpoint."""
+    return (folder / "graph.json").is_file() and not has_recipe(folder) and not (folder / CHECKPOINT).is_file()
+
+
 def load_run(folder: str | Path) -> Run:
     """The best network of a run folder, in eval(); HalfbyteError where there is none or it is damaged."""
     folder = Path(folder)
     path = folder / CHECKPOINT
     if not folder.is_dir():
         raise HalfbyteError(f"{folder} is not a folder; make a run with: halfbyte run RECIPE --out {folder}")
+    if is_bare(folder):
+        raise HalfbyteError(
+            f"{folder} was exported from Python, without a checkpoint; do it there: halfbyte.export(model)"
+        )
     tensors, metadata = checkpoint.load(path)
     try:
         recipe = check_recipe(metadata["recipe"], str(path))
@@ -109,7 +122,10 @@ def verify_run(
 
     A comparison of all test images without a mismatch is recorded: in verified.json, and in the head of the C. With
     another variant than the portable one, it is the C with that variant's kernels which is compared, not recorded.
+    What was exported without a run has no test images and no module: C and NumPy are compared, on random samples.
     """
+    if is_bare(Path(folder)):
+        return _verify_bare(Path(folder), images, random, progress, variant)
     run = load_run(folder)
     progress("loading the exported network")
     exported = _load(run)
@@ -127,6 +143,26 @@ def verify_run(
     if variant == PORTABLE and report.mismatches == 0 and count == len(test.y):
         _record(run, exported, report)
     return report
+
+
+def _verify_bare(
+    folder: Path, images: int | None, random: int, progress: Callable[[str], None], variant: str
+) -> Report:
+    if images is not None or random == 0:
+        raise HalfbyteError(f"{folder} has no recipe, so no test images: leave out --images, give --random 1 or more")
+    graph = load_graph(folder)
+    plan = read_plan(folder / "plan.json", graph)
+    progress("compiling the C")
+    with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
+        c = folder / "c"
+        if variant != PORTABLE:
+            graph, c = graph.tuned((check_variant(variant),)), Path(scratch)
+            plan = make_plan(graph, plan.strategy)
+            for file, text in generate(graph, find_bounds(graph), plan, Provenance()).items():
+                write_text(c / file, text)
+        library = HostLibrary(graph, plan, c)
+    progress(f"comparing {random} random samples, layer by layer")
+    return compare(graph, library, None, random_samples(graph, 0), random=random)
 
 
 def _record(run: Run, exported: Exported, report: Report) -> None:

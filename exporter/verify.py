@@ -100,13 +100,15 @@ def random_samples(graph: Graph, count: int, seed: int = 0) -> npt.NDArray[np.in
 def compare(
     graph: Graph,
     library: HostLibrary,
-    torch_run: TorchRun,
+    torch_run: TorchRun | None,
     samples: npt.NDArray[np.integer],
     *,
     labels: npt.NDArray[np.integer] | None = None,
     random: int = 0,
 ) -> Report:
     """Compare every tensor for all samples, and for `random` more that are made up. Labels give the accuracy.
+
+    torch_run  the module's tensors of raw samples; None where there is no module: then only C and NumPy are compared
 
     Compared besides: the scores that the C returns, and the class that hb_argmax makes of them.
     """
@@ -118,13 +120,15 @@ def compare(
     made_up = random_samples(graph, random)
     for start, chunk in _chunks(samples, made_up):
         expected = reference.run(graph, chunk)
-        by_c, by_torch = library.run(chunk, trace=True), torch_run(chunk)
+        by_c = library.run(chunk, trace=True)
         pushed = by_c.scores if by_c.pushed is None else by_c.pushed
-        scores = by_torch[last]
-        actual = {
-            "C": {**by_c.tensors, RETURNED: by_c.scores, PUSHED: pushed, CLASS: by_c.classes},
-            "PyTorch": {**by_torch, RETURNED: scores, PUSHED: scores, CLASS: scores.argmax(axis=1)},
+        actual: dict[str, dict[str, npt.NDArray[np.integer]]] = {
+            "C": {**by_c.tensors, RETURNED: by_c.scores, PUSHED: pushed, CLASS: by_c.classes}
         }
+        if torch_run is not None:
+            by_torch = torch_run(chunk)
+            scores = by_torch[last]
+            actual["PyTorch"] = {**by_torch, RETURNED: scores, PUSHED: scores, CLASS: scores.argmax(axis=1)}
         scores = expected[last]
         expected |= {RETURNED: scores, PUSHED: scores, CLASS: scores.argmax(axis=1)[:, None]}
         found = _differences(expected, actual, counts, start)
@@ -162,7 +166,9 @@ def _chunks(*parts: npt.NDArray[np.integer]) -> Iterator[tuple[int, npt.NDArray[
         start += len(part)
 
 
-def _differences(expected: Tensors, actual: dict[str, Tensors], counts: dict[str, int], start: int) -> Mismatch | None:
+def _differences(
+    expected: Tensors, actual: dict[str, dict[str, npt.NDArray[np.integer]]], counts: dict[str, int], start: int
+) -> Mismatch | None:
     """Add the differing integers of a chunk to counts; the first of them, earliest layer first."""
     first = None
     for name, want in expected.items():

@@ -20,6 +20,9 @@ from training.errors import HalfbyteError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import numpy as np
+    import numpy.typing as npt
+
     from exporter.chips.chip import Chip
     from exporter.chips.emulate import Report
     from exporter.chips.fit import Fit
@@ -31,6 +34,7 @@ LARGEST = 16  # parts of an image that `build` shows
 BAR = 30  # characters of the longest bar
 NOTE = 30  # characters of a note that fit into a row
 ALL = "all"
+RANDOM = "random samples"  # in place of test images
 RunFolder = Annotated[Path, typer.Argument(help="Run folder, or a shipped model such as models/mnist-fc-12k.")]
 ChipName = Annotated[str, typer.Option(help="Chip (see: halfbyte chips).")]
 ToolchainName = Annotated[str, typer.Option("--toolchain", help="Compiler: zig (from pip), or gcc (the machine's).")]
@@ -105,11 +109,22 @@ def build(
 def _build(folder: Path, chip: str, options: Options) -> Image:
     from exporter.chips import image  # noqa: PLC0415
     from exporter.chips.chip import load_chip  # noqa: PLC0415
+    from exporter.graph import load_graph  # noqa: PLC0415
 
     described = load_chip(chip)
-    image.load_graph(folder)
+    load_graph(folder)
     with screen.status(f"building for {chip}"):
-        return image.build(folder, described, image.test_images(folder, options.samples), options)
+        return image.build(folder, described, _samples(folder, options.samples), options)
+
+
+def _samples(folder: Path, count: int) -> npt.NDArray[np.integer]:
+    """Test images of a run, random samples of what has no recipe, with a note."""
+    from exporter.chips.image import load_samples  # noqa: PLC0415
+    from exporter.graph import has_recipe  # noqa: PLC0415
+
+    if not has_recipe(folder):
+        screen.print(f"note: {RANDOM}: {folder} has no recipe", markup=False, highlight=False, soft_wrap=True)
+    return load_samples(folder, count)
 
 
 def _size_row(image: Image) -> dict[str, Any]:
@@ -159,7 +174,8 @@ def emulate(
     runs do; --table keeps the rows in a file as well. Without --json, and where matplotlib is installed,
     RUN/firmware/CHIP/instructions.png shows where the instructions go.
     """
-    from exporter.chips.image import Options, load_graph, test_images  # noqa: PLC0415
+    from exporter.chips.image import Options  # noqa: PLC0415
+    from exporter.graph import has_recipe, load_graph  # noqa: PLC0415
 
     options = Options(toolchain, optimize, samples, kernels=kernels, input=input_, variant=variant)
     words = {"chip": chip, "toolchain": toolchain, "optimize": optimize, "kernels": kernels}
@@ -174,12 +190,12 @@ def emulate(
     described = load_chip(chip)
     load_graph(folder)
     with screen.status("loading the test set") as status:
-        x = test_images(folder, max(images, samples))
+        x = _samples(folder, max(images, samples))
         report = emulator.emulate(folder, described, x[:images], options, status.update, stored=x)
     if as_json:
         print(json.dumps(report.to_json()))
     else:
-        _print_report(report, described)
+        _print_report(report, described, "images" if has_recipe(folder) else RANDOM)
         picture = folder / "firmware" / chip / "instructions.png"
         try:
             if plot_instructions(report, picture):
@@ -203,9 +219,10 @@ def _emulate_all(
 ) -> None:
     from exporter.chips.chip import chip_names, load_chip  # noqa: PLC0415
     from exporter.chips.emulate import REASONS, row  # noqa: PLC0415
-    from exporter.chips.image import KERNELS, load_graph, test_images  # noqa: PLC0415
+    from exporter.chips.image import KERNELS  # noqa: PLC0415
     from exporter.chips.tablefile import TableFile  # noqa: PLC0415
     from exporter.chips.toolchain import OPTIMIZE, TOOLCHAINS  # noqa: PLC0415
+    from exporter.graph import has_recipe, load_graph  # noqa: PLC0415
 
     graphs = {folder: load_graph(folder) for folder in folders}
     every: tuple[Iterable[str], ...] = (chip_names(), TOOLCHAINS, OPTIMIZE, KERNELS)
@@ -216,7 +233,9 @@ def _emulate_all(
     with Progress(console=screen) as bars:
         task = bars.add_task("emulating", total=len(folders) * len(choices))
         for folder, graph in graphs.items():
-            x, title = test_images(folder, max(images, options.samples)), file.begin(graph, images) if file else ""
+            x = _samples(folder, max(images, options.samples))
+            kind = "images" if has_recipe(folder) else RANDOM
+            title = file.begin(graph, f"{images} {kind}") if file else ""
             rows = []
             for name, compiler, level, place in choices:
                 wanted = replace(options, toolchain=compiler, optimize=level, kernels=place)
@@ -276,7 +295,7 @@ def _cell(value: object) -> str:
     return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _print_report(report: Report, chip: Chip) -> None:
+def _print_report(report: Report, chip: Chip, kind: str) -> None:
     most = max(layer.instructions or 0 for layer in report.layers)
     rows = [
         {
@@ -306,7 +325,7 @@ def _print_report(report: Report, chip: Chip) -> None:
     source = "by the model of the core" if chip.cycles else f"by {chip.emulator}"
     run, rule = _cell(report.instructions), _cell(report.input_instructions)
     lines = [
-        f"{of}: {report.images:,} images, {report.mismatches} integers differ",
+        f"{of}: {report.images:,} {kind}, {report.mismatches} integers differ",
         f"{run} instructions an inference, {rule} for the input rule",
         *([] if report.cycles is None else [f"about {report.cycles:,} cycles, {ms:.1f} ms, {source}"]),
         f"{report.flash:,} bytes of flash",
@@ -432,14 +451,14 @@ def talk(
 ) -> None:
     """Send images to a board, compare its scores bit for bit. Exit code 1 on a difference."""
     from exporter.chips import talk as talking  # noqa: PLC0415
-    from exporter.chips.image import load_graph, test_images  # noqa: PLC0415
+    from exporter.graph import load_graph  # noqa: PLC0415
 
     graph = load_graph(folder)
     with talking.open_line(port, baud) as line:
         with screen.status(f"asking {port} what it is"):
             talking.meet(line, graph, folder)
         with screen.status("loading the test set"):
-            x = test_images(folder, images)
+            x = _samples(folder, images)
         with Progress(console=screen) as bars:
             task = bars.add_task(f"{graph.name} on {port}", total=images)
             report = talking.compare(line, graph, x, lambda done: bars.update(task, completed=done))

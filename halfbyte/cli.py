@@ -428,12 +428,17 @@ def _print_report(report: Report) -> None:
         table.add_row(layer.name, layer.op, layer.format, f"{layer.weight_bytes:,}", str(layer.mismatches))
     console = _paper()
     console.print(table)
-    console.print(
-        f"{report.name}: {report.images:,} test images and {report.random} random ones, "
-        f"{report.mismatches} integers differ; accuracy {report.accuracy:.2f} % with {report.weight_bytes:,} bytes",
-        highlight=False,
-        soft_wrap=True,
-    )
+    if report.accuracy is None:
+        said = (
+            f"{report.random} random samples, {report.mismatches} integers differ between C and NumPy; "
+            "PyTorch is not compared, there is no checkpoint: in Python, exported.verify(x) does"
+        )
+    else:
+        said = (
+            f"{report.images:,} test images and {report.random} random ones, {report.mismatches} integers differ; "
+            f"accuracy {report.accuracy:.2f} % with {report.weight_bytes:,} bytes"
+        )
+    console.print(f"{report.name}: {said}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ from support import ROOT, needs_emulator
 
 from exporter.chips import table
 from exporter.chips.chip import chip_names, load_chip
-from exporter.chips.image import Options, load_graph
+from exporter.chips.image import Options
 from exporter.chips.toolchain import OPTIMIZE, TOOLCHAINS
+from exporter.graph import load_graph
 from training.formats import FORMATS
 
 pytest.importorskip("ziglang", reason="the cross compiler is not installed")

@@ -9,8 +9,9 @@ from support import ROOT, needs_emulator, needs_gcc
 
 from exporter.chips.chip import chip_names, load_chip
 from exporter.chips.emulate import emulate, row
-from exporter.chips.image import Options, build, load_graph
+from exporter.chips.image import Options, build
 from exporter.export import export
+from exporter.graph import load_graph
 from exporter.runs import load_run
 from exporter.verify import random_samples
 from training.errors import HalfbyteError

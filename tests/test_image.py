@@ -15,10 +15,11 @@ from exporter.chips import toolchain
 from exporter.chips.chip import PORTS, load_chip
 from exporter.chips.elf import read_elf
 from exporter.chips.emulate import emulate
-from exporter.chips.image import Options, build, link_script, load_graph
+from exporter.chips.image import Options, build, link_script
 from exporter.chips.machine import EmulationError, start
 from exporter.chips.parts import parts
 from exporter.export import export
+from exporter.graph import load_graph
 from exporter.verify import random_samples
 from training.errors import HalfbyteError
 

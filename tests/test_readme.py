@@ -49,14 +49,23 @@ def test_the_lines_of_c_compile_and_classify_with_nothing_but_the_files_of_the_s
     assert subprocess.run([str(program)], check=False).returncode == 42
 
 
-def test_the_lines_of_python_run():
+def test_the_lines_of_python_run_and_what_they_export_is_emulated(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     exec(compile(block("python"), "README.md", "exec"), names)
     exported = names["exported"]
     assert exported.predict(np.zeros((2, 8, 8), np.uint8)).shape == (2,)
+    needs_emulator(load_chip("ch32v003"))
+    lines = re.findall(r"^ {4}halfbyte (.* runs/digits\b[^#\n]*)", README, re.MULTILINE)
+    assert [line.split()[0] for line in lines] == ["show", "emulate"]
+    for line in lines:
+        found = CliRunner().invoke(app, line.split())
+        assert (found.exit_code, "digits" in found.output) == (0, True)
+    assert "100 random samples, 0 integers differ" in found.output
 
 
-def test_the_network_with_a_branch_runs_and_takes_its_image_row_by_row(tmp_path):
+def test_the_network_with_a_branch_runs_and_takes_its_image_row_by_row(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     exec(compile(block("python") + block("python", 1), "README.md", "exec"), names)
     exported = export(names["net"], "net", out=tmp_path)

@@ -24,10 +24,11 @@ from exporter.chips.toolchain import OPTIMIZE, find_toolchain, link
 from exporter.chips.wasm import read_wasm
 from exporter.codegen import Provenance, _table, generate, templates
 from exporter.codegen import _input_height as input_height
-from exporter.graph import Graph, read_graph
+from exporter.graph import Graph, has_recipe, load_graph
 from exporter.ops import Table
 from exporter.plan import Plan, make_plan, read_plan
 from exporter.variants import check_variant
+from exporter.verify import random_samples
 from training.errors import HalfbyteError
 from training.files import replacing, write_text
 
@@ -116,17 +117,6 @@ class Image:
     sources: dict[str, str]  # the C of the network and its kernels, by file name
 
 
-def load_graph(folder: Path) -> Graph:
-    """The graph of an exported run, whose C must be of the same network."""
-    if not folder.is_dir():
-        raise HalfbyteError(f"{folder} is not a folder; make a run with: halfbyte run RECIPE --out {folder}")
-    graph = read_graph(folder / "graph.json")
-    header = folder / "c" / f"{graph.name}.h"
-    if not header.is_file() or f'_DIGEST "{graph.digest}"' not in header.read_text(encoding="utf-8"):
-        raise HalfbyteError(f"{header} is not of {folder}/graph.json; write it again with: halfbyte export {folder}")
-    return graph
-
-
 def test_images(folder: Path, count: int) -> npt.NDArray[np.integer]:
     """The first raw test images of a run's data set."""
     from training import data  # noqa: PLC0415 (torch takes a second)
@@ -137,6 +127,11 @@ def test_images(folder: Path, count: int) -> npt.NDArray[np.integer]:
     if not 0 <= count <= len(x):
         raise HalfbyteError(f"{count} images: the test set of {recipe.data} has {len(x)}")
     return x[:count]
+
+
+def load_samples(folder: Path, count: int) -> npt.NDArray[np.integer]:
+    """Raw samples for a folder: of a run its first test images, random ones where there is no recipe."""
+    return test_images(folder, count) if has_recipe(folder) else random_samples(load_graph(folder), count)
 
 
 def build(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options = Options()) -> Image:

@@ -47,9 +47,9 @@ class TableFile:
             self._read(path.read_text(encoding="utf-8"))
         self._kept, self.sections = self.sections, {}
 
-    def begin(self, graph: Graph, images: int) -> str:
-        """The section of a network, with the lines that are there already."""
-        title = f"{graph.name}, network {graph.digest}, {graph.weight_bytes:,} bytes of constants, {images} images"
+    def begin(self, graph: Graph, samples: str) -> str:
+        """The section of a network and such as "100 images", with the lines that are there already."""
+        title = f"{graph.name}, network {graph.digest}, {graph.weight_bytes:,} bytes of constants, {samples}"
         self.sections[title] = self._kept.get(title, {})
         return title
 
