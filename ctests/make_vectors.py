@@ -142,14 +142,13 @@ def mulshift(lo: int, hi: int) -> None:
     block("mulshift", lo=lo, hi=hi, m=m, b=b, s=s, acc=acc, y=y)
 
 
-def reciprocal(area: int, largest: int) -> tuple[int, int]:
-    """SPEC 2.1, for values up to the largest."""
-    return next(
-        (mul, s)
-        for s in range(32)
-        for mul in (-(-(1 << s) // area),)
-        if largest * mul < 2**32 and all(v * mul >> s == v // area for v in range(largest + 1))
-    )
+def reciprocal(area: int, largest: int) -> tuple[int, int] | None:
+    """SPEC 2.1, for values up to the largest; None if there is none."""
+    for s in range(32):
+        mul = -(-(1 << s) // area)
+        if largest * mul < 2**32 and all(v * mul >> s == v // area for v in range(largest + 1)):
+            return mul, s
+    return None
 
 
 def activations(n: int, lo: int, hi: int) -> list[int]:
@@ -251,7 +250,7 @@ def mean(area: int, lo: int) -> dict[str, int]:
     """SPEC 5.9: how the mean is computed."""
     base = 0 if lo == 0 else 127
     offset = area // 2 + base * area
-    mul, shift = reciprocal(area, 127 * area + offset)
+    mul, shift = reciprocal(area, 127 * area + offset) or (0, 0)
     return {"base": base, "offset": offset, "mul": mul, "shift": shift}
 
 
@@ -346,6 +345,14 @@ def maps() -> None:
             global_average(shape, lo)
 
 
+def large_means() -> None:
+    """Print means of areas that are divided by."""
+    global_average((28, 28, 2), -127)
+    global_average((25, 25, 1), 0)
+    pool((12, 13, 2), (15, 19), (3, 4), (7, 9), -127)
+    pool((30, 23, 1), (27, 21), (2, 1), (3, 4), 0)
+
+
 def joins() -> None:
     """Print what joins maps, and what takes their elements one by one."""
     for lo, hi in ((0, 127), (-127, 127), (0, 15), (-15, 15)):
@@ -381,6 +388,7 @@ def main() -> None:
         scores(n)
     maps()
     joins()
+    large_means()
 
 
 if __name__ == "__main__":

@@ -226,22 +226,36 @@ mutant hb_rows.c 's/|| y >= height/|| y > height/'
 mutant hb_maxpool.c 's/INT8_MIN/0/'
 mutant hb_maxpool.c 's/in\[c\] > y\[c\]/in[c] < y[c]/'
 mutant hb_maxpool.c 's/rows\[ky\] == NULL/rows[ky] == rows[0]/'
-for kernel in hb_maxpool hb_avgpool; do
+for kernel in hb_maxpool hb_avgpool hb_avgpool_divide; do
     mutant $kernel.c 's/+= window->stride/+= 1/'
     mutant $kernel.c 's/-(int)window->pad/0/'
-    mutant $kernel.c 's/kernel_h/kernel_w/'
-    mutant $kernel.c 's/kernel_w/kernel_h/'
 done
 mutant hb_maxpool.c 's/p + kx >= n_in/p + kx > n_in/'
 mutant hb_maxpool.c 's/p + kx < 0 ||//'
-mutant hb_avgpool.c 's/p + kx < n_in/p + kx <= n_in/'
-mutant hb_avgpool.c 's/p + kx >= 0/p + kx > 0/'
-mutant hb_avgpool.c 's/ + c\]/]/'
+mutant hb_maxpool.c 's/kernel_h/kernel_w/'
+mutant hb_maxpool.c 's/kernel_w/kernel_h/'
+for kernel in hb_avgpool hb_avgpool_divide; do
+    mutant hb_sum_window.h 's/kernel_h/kernel_w/' $kernel
+    mutant hb_sum_window.h 's/kernel_w/kernel_h/' $kernel
+    mutant hb_sum_window.h 's/p + kx < n_in/p + kx <= n_in/' $kernel
+    mutant hb_sum_window.h 's/p + kx >= 0/p + kx > 0/' $kernel
+    mutant hb_sum_window.h 's/ + c\]/]/' $kernel
+done
 means='hb_average hb_avgpool'
 mutant hb_round.h 's/sum + offset/sum + (int8_t)offset/' $means
 mutant hb_round.h 's/ - base)/)/' $means
 mutant hb_round.h 's/\* mul/* (uint8_t)mul/' $means
 mutant hb_average.c 's/i < n;/i + 1 < n;/'
+means='hb_average_divide hb_avgpool_divide'
+mutant hb_divide.h 's/sum + offset/sum + (int8_t)offset/' $means
+mutant hb_divide.h 's/ - base)/)/' $means
+mutant hb_divide.h 's/v >= part/v > part/' $means
+mutant hb_divide.h 's/bit = 128/bit = 64/' $means
+mutant hb_divide.h 's/area << 7/area << 6/' $means
+mutant hb_divide.h 's/uint32_t part = area/uint32_t part = (uint16_t)area/' \
+    hb_average_divide
+mutant hb_divide.h 's/v -= part/v = 0/' $means
+mutant hb_average_divide.c 's/i < n;/i + 1 < n;/'
 mutant hb_sum_row.c 's/acc\[c\] += /acc[c] = /'
 mutant hb_sum_row.c 's/p < n_pixels/p + 1 < n_pixels/'
 

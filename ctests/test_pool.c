@@ -1,4 +1,5 @@
-// hb_maxpool, hb_avgpool, hb_sum_row and hb_average; hb_row and hb_rows.
+// hb_maxpool, hb_avgpool, hb_sum_row and hb_average, these two with and
+// without a multiplier; hb_row and hb_rows.
 // SPDX-License-Identifier: Apache-2.0
 
 #include "check.h"
@@ -113,18 +114,24 @@ static void pools_equal_the_naive_ones(const struct window *w,
                                        int whole)
 {
     const size_t n_out = naive_out(w, 1) * w->channels;
-    const struct mean m = mean_of(w->size[0] * w->size[1], base);
+    const size_t area = w->size[0] * w->size[1];
+    const struct mean m = mean_of(area, base);
     const hb_window window = naive_window(w, w->channels);
     struct ring ring = ring_begin(w, map, whole);
     for (size_t oy = 0; oy < naive_out(w, 0); oy++) {
         const int8_t *rows[MAX_SIZE];
         int8_t *max = guard_new(n_out, 0x7f);
         int8_t *average = guard_new(n_out, 0x7f);
+        int8_t *divided = guard_new(n_out, 0x7f);
         ring_rows(&ring, oy, rows);
         hb_maxpool(max, rows, &window);
         hb_avgpool(average, rows, &window, m.offset, m.mul, m.shift, m.base);
+        hb_avgpool_divide(divided, rows, &window, m.offset, (uint32_t)area,
+                          m.base);
         expect_row(max, w, map, oy, false);
         expect_row(average, w, map, oy, true);
+        expect_row(divided, w, map, oy, true);
+        guard_free(divided, "avgpool_divide");
         guard_free(average, "avgpool");
         guard_free(max, "maxpool");
     }
@@ -186,6 +193,9 @@ static void means_equal_the_naive_ones(size_t height, size_t width,
     const struct mean m = mean_of(height * width, lo < 0 ? 127 : 0);
     int8_t *y = guard_new(channels, 0x7f);
     hb_average(y, acc, m.offset, m.mul, m.shift, m.base, channels);
+    int8_t *divided = guard_new(channels, 0x7f);
+    hb_average_divide(divided, acc, m.offset, (uint32_t)(height * width),
+                      m.base, channels);
     int8_t *over = (int8_t *)acc;
     int64_t *sums = allocate(channels * sizeof *sums);
     for (size_t c = 0; c < channels; c++) {
@@ -200,9 +210,11 @@ static void means_equal_the_naive_ones(size_t height, size_t width,
         const int8_t want = naive_mean(sum, (int64_t)(height * width));
         CHECK(sums[c] == sum, "the sum is %ld", (long)sums[c]);
         CHECK(y[c] == want, "%d not %d, sum %ld", y[c], want, (long)sum);
+        CHECK(divided[c] == want, "divided: %d not %d", divided[c], want);
         CHECK(over[c] == want, "in place: %d not %d", over[c], want);
     }
     free(sums);
+    guard_free(divided, "average_divide");
     guard_free(y, "average");
     guard_free(acc, "sum_row");
     free(map);
@@ -218,6 +230,23 @@ static void every_mean_is_rounded_half_up(size_t area, int8_t base)
         hb_average(&y, &sum, m.offset, m.mul, m.shift, m.base, 1);
         CHECK(y == naive_mean(sum, (int64_t)area), "%ld / %lu is %d", (long)sum,
               (unsigned long)area, y);
+    }
+}
+
+// Every mean of a large area: the sums where it begins, and its own. The first
+// of them lie below every sum there can be.
+static void every_step_of_a_large_mean_is_right(int32_t area, int8_t base)
+{
+    const int32_t offset = area / 2 + base * area;
+    for (int32_t mean = -base; mean <= 127; mean++) {
+        const int32_t begin = mean * area - area / 2;
+        const int32_t acc[] = {begin - 1, begin, begin + 1, mean * area};
+        int8_t y[4];
+        hb_average_divide(y, acc, offset, (uint32_t)area, base, 4);
+        for (size_t i = 0; i < 4; i++) {
+            CHECK(acc[i] < -base * area || y[i] == naive_mean(acc[i], area),
+                  "%ld / %ld is %d", (long)acc[i], (long)area, y[i]);
+        }
     }
 }
 
@@ -239,4 +268,12 @@ void test_pool(void)
         every_mean_is_rounded_half_up(area, 0);
         every_mean_is_rounded_half_up(area, 127);
     }
+    static const int32_t large[] = {1,     49,      255,     267,    361,
+                                    784,   2047,    32767,   65025,  65537,
+                                    99991, 1 << 20, 4999999, 8438049};
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
+        every_step_of_a_large_mean_is_right(large[i], 0);
+        every_step_of_a_large_mean_is_right(large[i], 127);
+    }
+    every_step_of_a_large_mean_is_right(16843009, 0);
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SIZE = 16, MAX_SIDE = 1000 };
+enum { MAX_SIZE = 32, MAX_SIDE = 1000 };
 
 // ---- Windows --------------------------------------------------------------
 
@@ -137,10 +137,23 @@ static struct mean mean_of(const struct vector *v)
 {
     return (struct mean){
         .offset = (int32_t)vector_int(v, "offset", 0, INT32_MAX),
-        .mul = (uint32_t)vector_int(v, "mul", 1, UINT32_MAX),
+        .mul = (uint32_t)vector_int(v, "mul", 0, UINT32_MAX),
         .shift = (uint8_t)vector_int(v, "shift", 0, 31),
         .base = (int8_t)vector_int(v, "base", 0, 127),
     };
+}
+
+// With the kernel that divides wherever there is no multiplier.
+static void average_row(const struct vector *v, int8_t *y,
+                        const int8_t *const *rows, const hb_window *window)
+{
+    const struct mean m = mean_of(v);
+    if (m.mul > 0) {
+        hb_avgpool(y, rows, window, m.offset, m.mul, m.shift, m.base);
+    } else {
+        const uint32_t area = (uint32_t)window->kernel_h * window->kernel_w;
+        hb_avgpool_divide(y, rows, window, m.offset, area, m.base);
+    }
 }
 
 void run_pool(const struct vector *v)
@@ -159,9 +172,7 @@ void run_pool(const struct vector *v)
             if (strcmp(v->op, "maxpool") == 0) {
                 hb_maxpool(y + oy * row, rows, &window);
             } else {
-                const struct mean m = mean_of(v);
-                hb_avgpool(y + oy * row, rows, &window, m.offset, m.mul,
-                           m.shift, m.base);
+                average_row(v, y + oy * row, rows, &window);
             }
         }
         ring_end(&ring);
@@ -182,7 +193,12 @@ void run_global_average(const struct vector *v)
     for (size_t row = 0; row < height; row++) {
         hb_sum_row(acc, x + row * width * channels, width, channels);
     }
-    hb_average(y, acc, m.offset, m.mul, m.shift, m.base, channels);
+    if (m.mul > 0) {
+        hb_average(y, acc, m.offset, m.mul, m.shift, m.base, channels);
+    } else {
+        hb_average_divide(y, acc, m.offset, (uint32_t)(height * width), m.base,
+                          channels);
+    }
     expect_i8(v, y, channels);
     guard_free(acc, v->op);
     free(x);

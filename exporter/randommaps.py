@@ -30,6 +30,7 @@ from training.layers.norm import LAYER_MAX
 from training.requant import REQUANTS
 
 MAX_SIDE, MAX_LENGTH = 14, 40
+LARGE_SIDE, LARGE_LENGTH = 40, 700  # of every tenth network, for means of more pixels than a multiplier divides by
 MAX_CHANNELS = 9
 MAX_DEPTH = 6
 if TYPE_CHECKING:
@@ -70,23 +71,23 @@ def random_map_network(seed: int) -> nn.Sequential:
     dice = Dice(np.random.default_rng((seed, 2)))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = _build(dice)
+        model = _build(dice, large=seed % 10 == 9)
         finish(model, dice)
     return model.eval()
 
 
-def _build(dice: Dice) -> nn.Sequential:
+def _build(dice: Dice, *, large: bool) -> nn.Sequential:
     dims = dice.one_of(1, 2, 2)
-    first, shape = _input(dice, dims)
+    first, shape = _input(dice, dims, large=large)
     layers: OrderedDict[str, nn.Module] = OrderedDict({"input": first})
     if first.channels is None:
         layers["unflatten"] = nn.Unflatten(1, (1, first.out_shape[0]))
     signed, scaled = first.lo < 0, True
-    for index in range(1, 1 + int(dice.rng.integers(1, MAX_DEPTH))):
+    for index in range(1, 1 + int(dice.rng.integers(1, 3 if large else MAX_DEPTH))):
         block, shape, signed, here = _block(dice, shape, signed=signed, scaled=scaled)
         scaled &= here
         layers[f"{dice.one_of('conv', 'x', 'rows', 'Block')}{index}"] = block
-    if dice.chance(0.3):
+    if large or dice.chance(0.3):
         layers["mean"], shape = GlobalAvgPool(), (shape[0],)
     layers["flatten"] = nn.Flatten()
     width = int(np.prod(shape))
@@ -101,11 +102,13 @@ def _build(dice: Dice) -> nn.Sequential:
     return nn.Sequential(layers)
 
 
-def _input(dice: Dice, dims: int) -> tuple[Input, tuple[int, ...]]:
+def _input(dice: Dice, dims: int, *, large: bool) -> tuple[Input, tuple[int, ...]]:
     """The input rule, and (channels, *size) behind it."""
     options = input_options(dice)
-    side = MAX_LENGTH if dims == 1 else MAX_SIDE
-    size = tuple(int(dice.rng.integers(1, side + 1)) for _ in range(dims))
+    low, high = (1, MAX_LENGTH) if dims == 1 else (1, MAX_SIDE)
+    if large:
+        low, high = (high + 1, LARGE_LENGTH if dims == 1 else LARGE_SIDE)
+    size = tuple(int(dice.rng.integers(low, high + 1)) for _ in range(dims))
     channels = dice.one_of(None, "first", "last")
     if channels is None:
         return Input(size, **options), (1, *size)

@@ -332,7 +332,7 @@ def _average(code: StageCode) -> None:
         code.add("return;", 8)
         code.add("}")
     code.output()
-    code.call("hb_average", ["out", "sums", *op.constants(), channels])
+    code.call(op.by_area("hb_average"), ["out", "sums", *op.constants(), channels])
     code.trace_row(stage.main)
     code.behind(stage.nodes[1:])
 

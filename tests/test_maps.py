@@ -11,17 +11,20 @@ from torch import Tensor, nn
 
 from exporter.export import Exported, export
 from exporter.lower import lower
-from exporter.ops import Conv, Linear
+from exporter.ops import AvgPool, Conv, Linear
+from exporter.ops.pool import exact_mean
 from exporter.plan import STRATEGIES
 from exporter.randommaps import Branches, random_map_network
 from exporter.sanitized import keep, run_sanitized
 from exporter.variants import VARIANTS
 from exporter.verify import PUSHED, random_samples
+from training.errors import HalfbyteError
 from training.formats import FORMATS, get_format
 from training.layers import (
     Activation,
     Add,
     AvgPool1d,
+    AvgPool2d,
     BitConv1d,
     BitConv2d,
     BitLayer,
@@ -43,7 +46,7 @@ def check(exported: Exported, count: int = 9) -> None:
     assert (PUSHED in [layer.name for layer in report.layers]) == (exported.plan.input_rows > 0)
 
 
-@pytest.mark.parametrize("seed", [0, 5, 35, 43, *STREAMED[:2], *BY_CHANNEL[:2]])
+@pytest.mark.parametrize("seed", [0, 5, 35, 43, 59, 79, *STREAMED[:2], *BY_CHANNEL[:2]])
 def test_every_integer_of_a_random_network_is_the_same_by_every_plan(seed):
     texts = set()
     for strategy in STRATEGIES:
@@ -128,6 +131,7 @@ def test_random_networks_of_maps_use_everything_there_is():
         assert not model.training
         graph, _ = lower(model, "net")
         used |= {node.op.kind for node in graph.nodes} | {graph.dtype}
+        used |= {("mean", bool(node.op.mul), node.op.base) for node in graph.nodes if isinstance(node.op, AvgPool)}
         for layer in model.modules():
             if isinstance(layer, (BitConv1d, BitConv2d)):
                 used |= {layer.fmt.name, type(layer), *(("kernel", k) for k in layer.kernel_size)}
@@ -136,6 +140,7 @@ def test_random_networks_of_maps_use_everything_there_is():
     assert used >= {*FORMATS, *REQUANTS, BitConv1d, BitConv2d, "uint8", "int8", "int16", ("depthwise", True)}
     assert used >= {"maxpool", "avgpool", "add", "concat", "lookup", "clip", "input_planes", "input_shift", "add_bias"}
     assert used >= {("kernel", k) for k in (1, 2, 3, 5, 7)} | {("stride", s) for s in (1, 2, 3)}
+    assert used >= {("mean", by_multiplier, base) for by_multiplier in (True, False) for base in (0, 127)}
     assert used >= {("groups", g) for g in (1, 2, 3)}
 
 
@@ -190,6 +195,47 @@ def two_ways(join: nn.Module, rule: Input, a: nn.Module, b: nn.Module, n: int, *
 def doubled(net, x):
     x = net.a(net.rule(x))
     return net.last(net.add(x, x).flatten(1))
+
+
+@pytest.mark.parametrize("base", [0, 127])
+def test_the_mean_of_every_area_is_rounded_half_up(base):
+    for area in [*range(1, 2049), 65025, 99991, 1 << 20, 4999999, 8438049]:
+        op = AvgPool((1, area, 1), (1, area), (1, 1), (0, 0), *exact_mean(area, base), base)
+        steps = np.arange(-base, 128, dtype=np.int64)[:, None] * area - area // 2 + np.arange(-1, 2)
+        sums = np.append(steps, [-base * area, 127 * area]).clip(-base * area, 127 * area)
+        assert np.array_equal(op.mean(sums), (2 * sums + area) // (2 * area)), area
+
+
+def test_the_multiplier_of_a_mean_is_the_first_that_is_exact():
+    for area, base in ((97, 127), (194, 0), (201, 0), (287, 127), (574, 0), (49, 127), (267, 127), (531, 0)):
+        offset, mul, shift = exact_mean(area, base)
+        every = np.arange(127 * area + offset + 1, dtype=np.int64)
+        muls = [-(-(1 << s) // area) for s in range(25)]
+        exact = [
+            (m, s)
+            for s, m in enumerate(muls)
+            if m * every[-1] < 2**32 and np.array_equal(every * m >> s, every // area)
+        ]
+        assert (mul, shift) == (exact or [(0, 0)])[0]
+
+
+def test_a_mean_of_too_many_activations_is_refused():
+    with pytest.raises(HalfbyteError, match=r"^the mean of 8438050 activations needs more than 32 bits; pool the map"):
+        exact_mean(8438050, 127)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("plan", STRATEGIES)
+def test_means_of_any_area_are_exact(plan, signed, tmp_path):
+    options = {"padding": 0, "signed": signed}
+    model = map_network(
+        images(side=30), conv(1, 4, **options), GlobalAvgPool(), nn.Unflatten(1, (4, 1, 1)),
+        conv(4, 5, 1, **options), AvgPool2d(25, padding=12), nn.Flatten(), last(5),
+    )  # fmt: skip
+    exported = export(model, "net", out=tmp_path, plan=plan)
+    means = [node.op for node in exported.graph.nodes if isinstance(node.op, AvgPool)]
+    assert [(op.area, op.mul) for op in means] == [(784, 0), (625, 0)]
+    check(exported, 40)
 
 
 RESHAPED = {

@@ -202,10 +202,16 @@ def check_mean(v: dict[str, list[int]], area: int) -> None:
     assert base == 127 or (base == 0 and min(v["x"]) >= 0)
     assert offset == area // 2 + base * area
     every = np.arange(127 * area + offset + 1, dtype=np.int64)
-    assert np.array_equal(every * mul >> shift, every // area)
-    assert mul * int(every[-1]) < 2**32
-    assert mul == -(-(1 << shift) // area)
-    assert shift == 0 or not np.array_equal(every * -(-(1 << shift - 1) // area) >> shift - 1, every // area)
+    exact = [mul_of(area, s) * int(every[-1]) < 2**32 and is_quotient(every, area, s) for s in range(32)]
+    assert (mul, shift) == ((mul_of(area, exact.index(True)), exact.index(True)) if any(exact) else (0, 0))
+
+
+def mul_of(area: int, shift: int) -> int:
+    return -(-(1 << shift) // area)
+
+
+def is_quotient(v: np.ndarray, area: int, shift: int) -> bool:
+    return np.array_equal(v * mul_of(area, shift) >> shift, v // area)
 
 
 @of("avgpool")

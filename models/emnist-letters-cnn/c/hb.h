@@ -335,6 +335,14 @@ void hb_avgpool(int8_t *y, const int8_t *const *rows,
                 const HB_ROM hb_window *window, int32_t offset, uint32_t mul,
                 uint8_t shift, int8_t base);
 
+// hb_avgpool for any area, by long division: 50 to 100 instructions for each y,
+// 410 on AVR.
+//
+//   area  kernel_h * kernel_w; the others as for hb_avgpool
+void hb_avgpool_divide(int8_t *y, const int8_t *const *rows,
+                       const HB_ROM hb_window *window, int32_t offset,
+                       uint32_t area, int8_t base);
+
 // acc[c] += row[p * n_channels + c] for every pixel p: the sums of a mean over
 // the whole map, row by row, for hb_average.
 //
@@ -352,6 +360,16 @@ void hb_sum_row(int32_t *acc, const int8_t *row, size_t n_pixels,
 //   offset, mul, shift, base  as for hb_avgpool
 void hb_average(int8_t *y, const int32_t *acc, int32_t offset, uint32_t mul,
                 uint8_t shift, int8_t base, size_t n);
+
+// hb_average for any area, by long division: 50 to 100 instructions for each y,
+// 410 on AVR.
+//
+//   area  pixels of the map; the others as for hb_average
+//
+// 0 <= acc[i] + offset < 2^31: with base 0 for area <= 16843009, with base 127
+// for area <= 8438049.
+void hb_average_divide(int8_t *y, const int32_t *acc, int32_t offset,
+                       uint32_t area, int8_t base, size_t n);
 
 // ---- Joining and activation, SPEC 5.11 to 5.14 ----------------------------
 
