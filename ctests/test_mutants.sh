@@ -210,7 +210,7 @@ mutant hb_zip.c 's/map += pixel/map++/'
 mutant hb_zip.c 's/, map += row)/)/'
 mutant hb_levels_body.h 's/n > 0/n > 1/' hb_levels_sym4
 mutant hb_levels_int8.c 's/level\[1\] = code\[1\]/level[1] = code[0]/'
-mutant hb_levels_int8.c 's/code += 3/code += 2/'
+mutant hb_levels_int8.c 's/code += 4/code += 3/'
 mutant hb_levels_int8.c 's/= \*code++/= *code/'
 for format in binary ternary sym2 sym4 int4 nf4 sym5 shift4; do
     mutant "hb_levels_$format.c" 's/hb_level_[a-z0-9]*(/(int8_t)(/'
