@@ -47,7 +47,7 @@ def bench_train(
     with Progress(console=screen) as bars:
         task = bars.add_task(recipe, total=epochs)
         speed = training_speed(recipe, epochs, lambda done: bars.update(task, completed=done), threads)
-    _report("train", [speed], as_json, record)
+    _report("train", [speed], as_json, record, key="recipe")
 
 
 @bench.command("verify")
@@ -191,17 +191,19 @@ def _with_bar(records: Iterable[One], total: int, title: str) -> list[One]:
         return list(bars.track(records, total, description=title))
 
 
-def _report(name: str, rows: list[dict[str, Any]], as_json: bool, record: bool) -> None:
-    """Print a result, and keep it if asked."""
+def _report(name: str, rows: list[dict[str, Any]], as_json: bool, record: bool, key: str = "") -> None:
+    """Print a result, and keep it if asked; with a key, beside kept rows that have another value of it."""
     if record:
         known = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else {}
-        write_text(RECORD, json.dumps(known | {name: rows}, indent=1, sort_keys=True) + "\n")
+        others = [row for row in known.get(name, []) if key and row[key] not in {new[key] for new in rows}]
+        kept = sorted(others + rows, key=lambda row: str(row.get(key)))
+        write_text(RECORD, json.dumps(known | {name: kept}, indent=1, sort_keys=True) + "\n")
     if as_json:
         print(json.dumps(rows))
         return
     table = Table(box=None)
-    for key in rows[0]:
-        table.add_column(key)
+    for column in rows[0]:
+        table.add_column(column)
     for row in rows:
         table.add_row(*(f"{v:,}" if isinstance(v, int) else str(v) for v in row.values()))
     Console().print(table)
