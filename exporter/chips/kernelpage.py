@@ -44,6 +44,7 @@ FLASH = """
 
 Bytes of the whole image: weights, kernels, the app with its protocol. Compiled as for the count above.
 """
+COLORS = ("#bbbbbb", "#4477aa", "#cc6677", "#228833")  # of the portable kernel, and of variants
 WHAT = {
     "linear": ("weight", "64 inputs and 64 outputs"),
     "conv": ("product", "3x3, 8 channels to 8, 8x8 pixels, requantizer included"),
@@ -142,18 +143,20 @@ def plot(rows: Sequence[Kernel], path: Path) -> None:
     figure = Figure(figsize=(12, 7), layout="constrained")
     for axis, chip in zip(figure.subplots(2, 3).flat, CHIPS, strict=True):
         own = [row for row in rows if row.chip == chip and row.layer == "linear"]
-        kinds = sorted({(row.variant != "portable", row.variant, -row.density) for row in own})
+        variants = sorted({row.variant for row in own}, key=lambda name: (name != PORTABLE, name))
+        kinds = [(name, density) for name in variants for density in sorted({-row.density for row in own})]
         width = 0.8 / max(len(kinds), 1)
-        for number, (fast, variant, density) in enumerate(kinds):
+        for number, (variant, density) in enumerate(kinds):
             found = {row.format: row.instructions for row in own if (row.variant, -row.density) == (variant, density)}
             at = [index + (number - len(kinds) / 2) * width for index, name in enumerate(FORMATS) if name in found]
-            color = ("#4477aa" if fast else "#bbbbbb", 0.4 + 0.6 * -density)
+            color = (COLORS[variants.index(variant)], 0.4 + 0.6 * -density)
             axis.bar(at, list(found.values()), width, label=f"{variant}, {-density:.0%} not 0", color=color)
         axis.set_xticks(range(len(FORMATS)), list(FORMATS), rotation=40, fontsize=8)
         axis.set_title(chip, fontsize=10, loc="left")
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(axis="y", alpha=0.25)
-        axis.legend(fontsize=6)
+        axis.set_ylim(top=1.45 * axis.get_ylim()[1])  # room for the legend
+        axis.legend(fontsize=6, ncols=len(variants), loc="upper left")
     figure.suptitle("instructions for a weight of a linear layer, 64 to 64", fontweight="bold")
     with files.replacing(path) as temporary:
         figure.savefig(temporary, dpi=110, format="png", metadata={"Software": None})
