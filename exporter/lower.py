@@ -88,8 +88,10 @@ class Value:
         if self.torch is None or len(self.torch) != dims + 1:
             axes = "(channels, length)" if dims == 1 else "(channels, height, width)"
             found = self.torch or self.shape
-            lacks = f"; give it a channel: x.unsqueeze(1), or nn.Unflatten(1, (1, {found[0]}))" * (len(found) == dims)
-            raise HalfbyteError(f"{path}: takes maps {axes}, but {found} comes out of {self.name}{lacks}")
+            what = f"{path}: takes maps {axes}, but {found} comes out of {self.name}"
+            if len(found) == dims:
+                what += f"; give it a channel: x.unsqueeze(1), or nn.Unflatten(1, (1, {found[0]}))"
+            raise HalfbyteError(what)
         channels, *size = self.torch
         fits = self.in_one_order if min(channels, prod(size)) == 1 else self.channels == channels
         if not fits:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 
 import pytest
 from support import needs_emulator
@@ -14,22 +13,7 @@ from torch import nn
 from exporter.chips.chip import load_chip
 from exporter.chips.image import build, load_samples
 from exporter.export import export
-from halfbyte import cli
 from training.layers import BitLinear, Input, RMSNorm
-
-
-@pytest.fixture
-def halfbyte(monkeypatch, capsys):
-    """Run the command in this process: (exit code, standard output, standard error)."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["halfbyte", *map(str, words)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return stopped.value.code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -15,24 +15,9 @@ import time
 import numpy as np
 import pytest
 
-from halfbyte import cli
 from training import loop
 
 RUN = [sys.executable, "-m", "halfbyte.cli", "run", "digits-fc", "--set", "train.epochs=2", "--out"]
-
-
-@pytest.fixture
-def halfbyte(monkeypatch, capsys):
-    """Run the command in this process: (exit code, standard output, standard error)."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["halfbyte", *map(str, words)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return stopped.value.code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture(scope="module")

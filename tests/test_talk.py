@@ -28,7 +28,6 @@ from exporter.chips.image import Options, build
 from exporter.chips.machine import start
 from exporter.chips.protocol import ERROR, INFO, REPLY, RUN
 from exporter.export import export
-from halfbyte import cli
 from training.errors import HalfbyteError
 
 pty = pytest.importorskip("pty", reason="this system has no ptys")
@@ -373,20 +372,6 @@ def test_a_sample_that_no_frame_holds_is_refused(tmp_path):
 
 
 # The command
-
-
-@pytest.fixture
-def halfbyte(monkeypatch, capsys):
-    """Run the command in this process: (exit code, standard output, standard error)."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["halfbyte", *map(str, words)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        captured = capsys.readouterr()
-        return stopped.value.code, captured.out, captured.err
-
-    return run
 
 
 def test_the_verb_prints_a_table_or_json_and_exits_with_0_1_or_2(exported, images, halfbyte):

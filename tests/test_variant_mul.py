@@ -17,6 +17,7 @@ from exporter.chips.image import Options
 from exporter.export import export
 from exporter.pack import row_bytes
 from exporter.variants.columns import (
+    PACKERS,
     pack_4_and_1,
     pack_columns,
     pack_trits,
@@ -24,7 +25,6 @@ from exporter.variants.columns import (
     unpack_columns,
     unpack_trits,
 )
-from exporter.variants.mul import PACKERS
 from exporter.verify import random_samples
 from training.formats import get_format
 from training.layers import BitLinear, Input

@@ -14,10 +14,12 @@ from exporter.chips.emulate import emulate
 from exporter.chips.image import Options
 from exporter.export import export
 from exporter.pack import row_bytes
-from exporter.variants.nomul import FORMATS
+from exporter.variants.columns import PACKERS
 from exporter.verify import random_samples
 from training.formats import get_format
 from training.layers import BitLinear, Input
+
+FORMATS = tuple(PACKERS)
 
 
 @pytest.fixture(scope="module", params=[FORMATS[::2], FORMATS[1::2]], ids="-".join)

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from exporter.ops import Linear, Op, Table
 from exporter.pack import BITS, LAYOUTS
+from training.formats import get_format
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
 WORD = 32
@@ -120,3 +124,29 @@ def _words(parts: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint32]:
     """The parts one after the other, filled up with 0 to whole words."""
     found = np.concatenate([part.ravel() for part in parts])
     return np.pad(found, (0, -len(found) % 4)).view("<u4").astype(np.uint32)
+
+
+def _of_bits(bits: int, *blocks: int) -> Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint32]]:
+    return lambda codes: pack_columns(codes, bits, blocks or (WORD, 8))
+
+
+# Format -> (n_out, n_in) codes -> words.
+PACKERS: dict[str, Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint32]]] = {
+    "binary": _of_bits(1),
+    "sym2": _of_bits(2),
+    "sym4": _of_bits(4),
+    "int4": _of_bits(4),
+    "shift4": _of_bits(4),
+    "nf4": _of_bits(4),
+    "ternary": pack_trits,
+    "sym5": pack_4_and_1,
+    "int8": _of_bits(8, WORD),
+}
+
+
+def weights_in_columns(op: Op) -> Table | None:
+    """The weights of a linear layer; None for any other operation."""
+    if not isinstance(op, Linear) or op.format not in PACKERS:
+        return None
+    codes = get_format(op.format).code_of_level(op.w)
+    return Table("w", "uint32_t", PACKERS[op.format](codes), op.w.size)

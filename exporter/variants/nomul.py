@@ -3,19 +3,7 @@
 
 from __future__ import annotations
 
-from exporter.ops import Linear, Op, Table
 from exporter.variants.base import Variant
-from exporter.variants.mul import PACKERS
-from training.formats import get_format
+from exporter.variants.columns import weights_in_columns
 
-FORMATS = tuple(PACKERS)  # in the same columns
-
-
-def _weights(op: Op) -> Table | None:
-    if not isinstance(op, Linear) or op.format not in PACKERS:
-        return None
-    pack = PACKERS[op.format]
-    return Table("w", "uint32_t", pack(get_format(op.format).code_of_level(op.w)), op.w.size)
-
-
-NOMUL = Variant("nomul", _weights)
+NOMUL = Variant("nomul", weights_in_columns)
