@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from training import files
 from training.errors import HalfbyteError
 from training.formats import SPEC_VERSION
+from training.layers import BitLayer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +80,7 @@ def restore(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     eval() comes first: on the way into it clip scales follow the weights, and a saved one must stay as it was saved.
     """
     model.eval()
+    _prune_like(model, tensors)
     own = model.state_dict()
     for name in own.keys() ^ tensors.keys():
         what = "missing from" if name in own else "unknown in"
@@ -91,6 +93,13 @@ def restore(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
         if not torch.isfinite(tensor).all():
             raise HalfbyteError(f"{path}: tensor '{name}' has values that are not finite; train again")
     model.load_state_dict(tensors)
+
+
+def _prune_like(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Masks are tensors of the layers that are pruned, and of no other."""
+    for name, layer in model.named_modules():
+        if isinstance(layer, BitLayer) and (mask := tensors.get(f"{name}.mask")) is not None:
+            layer.prune(mask)
 
 
 def flatten(prefix: str, value: Any) -> dict[str, Tensor]:  # noqa: ANN401 (an optimizer's state is what it is)

@@ -50,8 +50,9 @@ def find_gaussian_ratio(fmt: Format) -> float:
 
 
 def proportional(w: Tensor, fmt: Format) -> Tensor:
-    """A fixed multiple of mean|w|: what would be best if the weights were normally distributed."""
-    return (w.abs().mean(dim=1, keepdim=True) * GAUSSIAN_RATIO[fmt.name]).clamp_min(_SMALLEST)
+    """A fixed multiple of the mean of |w|, pruned ones apart: the best if the others were normally distributed."""
+    kept = w.count_nonzero(dim=1).clamp_min(1)[:, None]
+    return (w.abs().sum(dim=1, keepdim=True) / kept * GAUSSIAN_RATIO[fmt.name]).clamp_min(_SMALLEST)
 
 
 def _best_candidate(start: Tensor, w: Tensor, fmt: Format) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training import augment, checkpoint, data, models, optim
+from training import augment, checkpoint, data, models, optim, sparsity
 from training.average import Average
 from training.errors import HalfbyteError
 from training.files import write_text
@@ -91,6 +91,8 @@ def train(
     torch.manual_seed(settings.seed)
     model = models.build(recipe, parts[0].x.shape[1:], str(parts[0].x.dtype), len(parts[0].labels)).to(device)
     check(model)
+    if recipe.prune:
+        sparsity.begin(model)
     optimizers = optim.make_optimizers(model, settings)
     average = Average(model, settings.average)
     history = _resume(folder, model, average, optimizers, recipe) if resume else []
@@ -133,7 +135,7 @@ def _train_epoch(
     settings = recipe.train
     total = torch.zeros((), device=next(model.parameters()).device)
     correct = torch.zeros_like(total)
-    seen = 0
+    seen = steps = 0
     with Workers(model, settings.threads or 1, settings.label_smoothing) as workers:
         for x, y in batches:
             optim.set_learning_rate(optimizers, optim.learning_rate_factor(settings, epoch + seen / n))
@@ -145,6 +147,10 @@ def _train_epoch(
                 optimizer.step()
             average.update(model)
             seen += len(y)
+            steps += 1
+            if recipe.prune and steps % sparsity.EVERY == 0:
+                done = (epoch + seen / n) / settings.epochs
+                sparsity.prune_smallest(model, sparsity.scheduled(recipe.prune, done), recipe.prune.scope)
             total += loss * len(y)
             correct += (logits.argmax(1) == y).sum()
             progress(seen / n)

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.layers import BitLayer
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -27,6 +29,9 @@ class Workers:
         for twin in self.models[1:]:
             for theirs, ours in zip(twin.parameters(), model.parameters(), strict=True):
                 theirs.data = ours.data
+            for theirs, ours in zip(twin.modules(), model.modules(), strict=True):
+                if isinstance(ours, BitLayer):
+                    theirs.mask = ours.mask
         self.label_smoothing = label_smoothing
         self.pool = ThreadPoolExecutor(max(1, threads - 1), initializer=torch.set_num_threads, initargs=(1,))
 

@@ -231,6 +231,20 @@ class TrainSection(_Section):
     threads: Annotated[int, Field(ge=1, le=256)] | None = None
 
 
+class PruneSection(_Section):
+    """Weights that become 0 in training, see `training.sparsity`; of layers whose format has a level 0.
+
+    sparsity    fraction of them that is 0 in the end
+    begin, end  fractions of the epochs between which it rises
+    scope       global: the smallest weights of all layers; layer: as many of each
+    """
+
+    sparsity: Annotated[float, Field(ge=0, lt=1)]
+    begin: Fraction = 0.1
+    end: Fraction = 0.6
+    scope: Literal["global", "layer"] = "global"
+
+
 class AugmentSection(_Section):
     """Distortions of the training images, see `training.augment.Augment`."""
 
@@ -253,6 +267,7 @@ class Recipe(_Section):
     model: ModelSection = ModelSection()
     train: TrainSection = TrainSection()
     augment: AugmentSection = AugmentSection()
+    prune: PruneSection | None = None
 
     def to_toml(self) -> str:
         """Every setting, defaults written out."""
@@ -363,6 +378,7 @@ def _keys(section: str, kind: str = "") -> list[str]:
         "model.last": LastLayer,
         "train": TrainSection,
         "augment": AugmentSection,
+        "prune": PruneSection,
         "": Recipe,
     }
     return list((LAYERS[kind] if kind else classes[section]).model_fields)

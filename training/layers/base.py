@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from training.clip import CLIPS
 from training.errors import HalfbyteError
-from training.formats import get_format
+from training.formats import FORMATS, get_format
 from training.quantize import fake_quantize, nearest_level
 from training.requant import NORMS, REQUANTS, Requant
 
@@ -69,6 +69,7 @@ class BitLayer(nn.Module):
     weight: nn.Parameter
     clip_scale: Tensor
     frozen: Tensor
+    mask: Tensor | None
 
     def __init__(
         self,
@@ -97,6 +98,7 @@ class BitLayer(nn.Module):
         self.register_buffer("frozen", torch.tensor(False))  # noqa: FBT003
         self._steps = 0
         self.weight = nn.Parameter(torch.empty(out_channels, fan_in))
+        self.register_buffer("mask", None)
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)
         self.register_buffer("clip_scale", torch.ones(self.out_channels if scale == "channel" else 1, 1))
         if clip == "learned":
@@ -125,8 +127,34 @@ class BitLayer(nn.Module):
 
     def _grouped(self) -> Tensor:
         """Weights as (groups, n), one group for each clip scale, centered if asked."""
-        w = self.weight if self.scale == "channel" else self.weight.view(1, -1)
+        kept = self.weight if self.mask is None else self.weight * self.mask
+        w = kept if self.scale == "channel" else kept.view(1, -1)
         return w - w.mean(1, keepdim=True) if self.center else w
+
+    @torch.no_grad()
+    def prune(self, mask: Tensor) -> None:
+        """Keep the weights where mask is true; the others are 0 from now on, whatever they learn.
+
+        mask  # (out_channels, fan_in) bool
+
+        HalfbyteError where a weight would be pruned and the format has no level 0.
+        """
+        if mask.shape != self.weight.shape:
+            shapes = f"{tuple(self.weight.shape)}, got {tuple(mask.shape)}"
+            raise HalfbyteError(f"a mask has the shape of the weights, {shapes}")
+        if not mask.all():
+            self.check_prunable()
+        if self.mask is None:
+            self.mask = torch.empty_like(self.weight, dtype=torch.bool)
+        self.mask.copy_(mask)
+
+    def check_prunable(self) -> None:
+        """HalfbyteError where single weights cannot be pruned, because they cannot be 0."""
+        if self.fmt is not None and 0 not in self.fmt.levels:
+            zero = ", ".join(name for name, fmt in FORMATS.items() if 0 in fmt.levels)
+            raise HalfbyteError(f"format {self.fmt.name} has no level 0, so its weights cannot be pruned; use {zero}")
+        if self.center:
+            raise HalfbyteError("center moves every weight away from 0, so none can be pruned; leave it out")
 
     @torch.no_grad()
     def _fitted_scale(self) -> Tensor:
