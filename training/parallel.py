@@ -29,9 +29,9 @@ class Workers:
         for twin in self.models[1:]:
             for theirs, ours in zip(twin.parameters(), model.parameters(), strict=True):
                 theirs.data = ours.data
-            for theirs, ours in zip(twin.modules(), model.modules(), strict=True):
-                if isinstance(ours, BitLayer):
-                    theirs.mask = ours.mask
+            for layer, original in zip(twin.modules(), model.modules(), strict=True):
+                if isinstance(original, BitLayer):
+                    layer.mask = original.mask
         self.label_smoothing = label_smoothing
         self.pool = ThreadPoolExecutor(max(1, threads - 1), initializer=torch.set_num_threads, initargs=(1,))
 
