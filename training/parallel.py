@@ -30,7 +30,7 @@ class Workers:
             for theirs, ours in zip(twin.parameters(), model.parameters(), strict=True):
                 theirs.data = ours.data
             for layer, original in zip(twin.modules(), model.modules(), strict=True):
-                if isinstance(original, BitLayer):
+                if isinstance(layer, BitLayer) and isinstance(original, BitLayer):
                     layer.mask = original.mask
         self.label_smoothing = label_smoothing
         self.pool = ThreadPoolExecutor(max(1, threads - 1), initializer=torch.set_num_threads, initargs=(1,))
