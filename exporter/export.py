@@ -126,6 +126,7 @@ def export(
     HalfbyteError where a layer cannot be exported or could overflow; nothing is written then.
     """
     graph, taps, bounds, made = prepare(model.eval(), name, labels, plan, variants)
+    lower.check_trained(model)
     sources = generate(graph, bounds, made, provenance or Provenance())
     folder = Path(tempfile.mkdtemp(prefix="halfbyte-") if out is None else out)
     write_text(folder / "graph.json", graph.to_json())

@@ -148,6 +148,14 @@ def lower(model: nn.Module, name: str, labels: tuple[str, ...] = ()) -> tuple[Gr
     return graph, taps
 
 
+def check_trained(model: nn.Module) -> None:
+    """HalfbyteError with its path where a layer's norm has no statistics yet. Before training none has."""
+    for path, layer in model.named_modules():
+        r = layer.requant if isinstance(layer, BitLayer) else None
+        if isinstance(r, requant.MulShift) and r.norm == "batch" and r.saw_no_batch():
+            raise HalfbyteError(f"{path}: norm 'batch' has no statistics; run some batches in train() first")
+
+
 class _Lowering:
     """The graph as far as forward() was read. `failure`: why PyTorch did not get through it, or nothing."""
 
@@ -446,8 +454,6 @@ def _shift(module: BitLayer, r: requant.Shift) -> Op:  # noqa: ARG001
 
 
 def _mulshift(module: BitLayer, r: requant.MulShift) -> Op:
-    if r.norm == "batch" and r.saw_no_batch():
-        raise HalfbyteError("norm 'batch' has no statistics; run some batches in train() first")
     m, b, s = r.constants(module.acc_max(module.levels()))
     return MulShift(r.lo, r.hi, _integers(m), _integers(b), _integers(s))
 

@@ -54,7 +54,7 @@ def summarize(name: str, seeds: list[int], folder: Path) -> dict[str, Any]:
     recipe = load_recipe(name)
     runs = [folder / f"{name}-s{seed}" for seed in seeds]
     verified = [json.loads((run / "verified.json").read_text(encoding="utf-8")) for run in runs]
-    validation = [_best_validation(run) for run in runs]
+    validation = [best_validation(run) for run in runs]
     accuracy = [record["accuracy"] for record in verified]
     return {
         "recipe": name,
@@ -79,7 +79,8 @@ def _curves(run: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _best_validation(run: Path) -> float:
+def best_validation(run: Path) -> float:
+    """Validation accuracy of the epoch that was kept, percent."""
     return max(float(row["validation_accuracy"]) for row in _curves(run))
 
 

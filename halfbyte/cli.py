@@ -20,6 +20,7 @@ from rich.table import Table
 from halfbyte import __version__
 from halfbyte.benchmarks import bench, results
 from halfbyte.chips import VERBS, emulate
+from halfbyte.studies import study
 from training.errors import HalfbyteError
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads starve a shared core
@@ -208,6 +209,7 @@ def _demo_table(folder: Path) -> Table:
 
 
 app.command()(results)
+app.command()(study)
 for _verb in VERBS:
     app.command()(_verb)
 

@@ -257,3 +257,13 @@ def test_tables_fit_80_columns_and_can_be_searched_in_a_pipe(run_folder):
             [*command, *words], capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "80"}
         ).stdout
         assert "\u2026" not in narrow
+
+
+def test_a_recipe_with_batch_norm_is_not_refused_before_it_has_seen_a_batch(halfbyte, tmp_path):
+    recipe = tmp_path / "maps.toml"
+    recipe.write_text(
+        'data = "digits"\n[model]\nlayers = [{ conv = 3, padding = 1 }, { global_average = true }]\n'
+        "[train]\nepochs = 1\n"
+    )
+    code, _, said = halfbyte("run", recipe, "--chip", "ch32v003", "--out", tmp_path / "run")
+    assert code == 0, said

@@ -11,8 +11,26 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from training.errors import HalfbyteError
-from training.layers import AvgPool1d, AvgPool2d, BitConv1d, BitConv2d, BitLinear, GlobalAvgPool, Input
-from training.recipe import AvgPoolLayer, ConvLayer, GlobalAverageLayer, LinearLayer, MaxPoolLayer
+from training.layers import (
+    AvgPool1d,
+    AvgPool2d,
+    BitConv1d,
+    BitConv2d,
+    BitLinear,
+    GlobalAvgPool,
+    Input,
+    LayerNorm,
+    RMSNorm,
+)
+from training.recipe import (
+    AvgPoolLayer,
+    ConvLayer,
+    GlobalAverageLayer,
+    LayerNormLayer,
+    LinearLayer,
+    MaxPoolLayer,
+    RMSNormLayer,
+)
 from training.requant import activation_range
 
 if TYPE_CHECKING:
@@ -22,6 +40,7 @@ if TYPE_CHECKING:
 
 CONV = {1: BitConv1d, 2: BitConv2d}
 MAX_POOL: dict[int, type[nn.Module]] = {1: nn.MaxPool1d, 2: nn.MaxPool2d}
+NORM: dict[type[Any], type[LayerNorm | RMSNorm]] = {LayerNormLayer: LayerNorm, RMSNormLayer: RMSNorm}
 AVG_POOL: dict[int, type[nn.Module]] = {1: AvgPool1d, 2: AvgPool2d}
 
 
@@ -143,12 +162,19 @@ def _add_global_average(stack: _Stack, layer: GlobalAverageLayer) -> None:  # no
     stack.shape = (channels,)
 
 
+def _add_norm(stack: _Stack, layer: LayerNormLayer | RMSNormLayer) -> None:
+    stack.add("norm", NORM[type(layer)](signed=layer.signed))
+    stack.in_max = activation_range(8, signed=layer.signed)[1]
+
+
 ADD: dict[type[Any], Callable[[_Stack, Any], None]] = {
     LinearLayer: _add_linear,
     ConvLayer: _add_conv,
     MaxPoolLayer: _add_max_pool,
     AvgPoolLayer: _add_avg_pool,
     GlobalAverageLayer: _add_global_average,
+    LayerNormLayer: _add_norm,
+    RMSNormLayer: _add_norm,
 }
 
 

@@ -136,12 +136,36 @@ class GlobalAverageLayer(_Section):
         return "avg"
 
 
+class LayerNormLayer(_Section):
+    """`hb.LayerNorm` of what the layer before it makes, which should be signed; signed: so is what comes out."""
+
+    layernorm: Literal[True]
+    signed: bool = False
+
+    @property
+    def short(self) -> str:
+        return "ln"
+
+
+class RMSNormLayer(_Section):
+    """`hb.RMSNorm`, otherwise as a layer norm."""
+
+    rmsnorm: Literal[True]
+    signed: bool = False
+
+    @property
+    def short(self) -> str:
+        return "rms"
+
+
 LAYERS: dict[str, type[_Section]] = {
     "linear": LinearLayer,
     "conv": ConvLayer,
     "maxpool": MaxPoolLayer,
     "avgpool": AvgPoolLayer,
     "global_average": GlobalAverageLayer,
+    "layernorm": LayerNormLayer,
+    "rmsnorm": RMSNormLayer,
 }
 
 
@@ -157,7 +181,9 @@ Layer = Annotated[
     | Annotated[ConvLayer, pydantic.Tag("conv")]
     | Annotated[MaxPoolLayer, pydantic.Tag("maxpool")]
     | Annotated[AvgPoolLayer, pydantic.Tag("avgpool")]
-    | Annotated[GlobalAverageLayer, pydantic.Tag("global_average")],
+    | Annotated[GlobalAverageLayer, pydantic.Tag("global_average")]
+    | Annotated[LayerNormLayer, pydantic.Tag("layernorm")]
+    | Annotated[RMSNormLayer, pydantic.Tag("rmsnorm")],
     pydantic.Discriminator(_layer_kind),
 ]
 

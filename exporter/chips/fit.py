@@ -138,7 +138,8 @@ def fit(recipe: Recipe, chip: Chip, options: Options) -> Fit:
 def refuse(model: nn.Module, name: str, chip: Chip) -> None:
     """HalfbyteError where an image of this untrained network could not be built for the chip, or would not fit it."""
     with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
-        exported = export(copy.deepcopy(model), name, out=scratch)
+        drawn = untrained.draw(copy.deepcopy(model), torch.Generator().manual_seed(0))
+        exported = export(drawn, name, out=scratch)
         build(Path(scratch), chip, np.zeros((1, *exported.graph.shape), exported.graph.dtype))
 
 

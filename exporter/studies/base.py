@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a study is: networks trained by commands, each measured on a chip; a table, a plot, and files to go on from."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from exporter.chips import products
+from exporter.chips.chip import load_chip
+from exporter.chips.emulate import measure, roomy
+from exporter.chips.image import Options, link_image, test_images
+from exporter.results import best_validation
+from training.errors import HalfbyteError
+from training.files import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+CHIP = "ch32v003"  # of linked bytes and instructions: the smallest there is, with as much memory as it takes
+IMAGES = 20  # test images that the emulated chip runs
+ROW = "study.json"  # what was measured of a run, in its folder
+
+
+@dataclass(frozen=True)
+class Step:
+    """One network of a study, trained with every seed.
+
+    name    its run folders are <name>-s<seed>
+    series  what it belongs to in plot and table; "": it is only where others begin
+    words   of the command, without seed and folder; @other is the run of the step of that name, with the same seed
+    """
+
+    name: str
+    series: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A question, and the networks whose accuracy, bytes and instructions answer it.
+
+    steps   (epochs) -> what is trained, in an order in which everything stands behind what it begins from
+    epochs  of the shipped setting, in which it takes at most an hour on two cores
+    """
+
+    name: str
+    question: str
+    steps: Callable[[int], Sequence[Step]]
+    epochs: int
+    seeds: tuple[int, ...] = (1, 2, 3)
+
+
+def setting_words(settings: Iterable[str]) -> tuple[str, ...]:
+    """Each "key=value" as a command takes it."""
+    return tuple(word for setting in settings for word in ("--set", setting))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network and what was measured of it.
+
+    accuracy      of the exported C on all test images, percent
+    validation    of the epoch that was kept, percent
+    weight_bytes  constants of the model
+    linked_bytes  those and the code of model and kernels, in an image for CHIP
+    instructions  mean of an inference there
+    nonzero       fraction of the products whose activation is not 0
+    """
+
+    step: str
+    series: str
+    seed: int
+    accuracy: float
+    validation: float
+    weight_bytes: int
+    linked_bytes: int
+    instructions: int
+    nonzero: float
+
+
+def run_study(steps: Sequence[Step], seeds: Sequence[int], folder: Path, jobs: int) -> Iterator[Row | None]:
+    """Train and measure every step with every seed; what is finished is kept. None for steps that are no point."""
+    with ThreadPoolExecutor(jobs) as pool:
+        for step in steps:
+            yield from pool.map(partial(_row, step, folder), seeds)
+
+
+def _row(step: Step, folder: Path, seed: int) -> Row | None:
+    run = folder / f"{step.name}-s{seed}"
+    if not (run / ROW).is_file():
+        words = [f"{folder}/{word[1:]}-s{seed}" if word.startswith("@") else word for word in step.words]
+        finish([*words, "--seed", str(seed)], run)
+        row = _measure(step, seed, run) if step.series else None
+        write_text(run / ROW, json.dumps(row and asdict(row)) + "\n")
+    found = json.loads((run / ROW).read_text(encoding="utf-8"))
+    return found and Row(**found | {"step": step.name, "series": step.series})
+
+
+def finish(words: Sequence[str], run: Path) -> None:
+    """Run `halfbyte <words> --out <run>`, or go on with it, then export and verify; HalfbyteError says what it said."""
+    begun, trained = (run / "resume.safetensors").is_file(), (run / "checkpoint.safetensors").is_file()
+    if begun or not trained:
+        _call([*words, "--out", str(run), *(["--resume"] if begun else [])])
+    if not (run / "verified.json").is_file():
+        _call(["export", str(run)])
+        _call(["verify", str(run)])
+
+
+def _call(words: Sequence[str]) -> None:
+    command = [sys.executable, "-m", "halfbyte.cli", *words]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own command)
+    if result.returncode:
+        said = result.stderr.strip().splitlines() or [f"exit code {result.returncode}"]
+        raise HalfbyteError(f"halfbyte {' '.join(words)}: {said[-1].removeprefix('halfbyte: ')}")
+
+
+def _measure(step: Step, seed: int, run: Path) -> Row:
+    x = test_images(run, IMAGES)
+    verified = json.loads((run / "verified.json").read_text(encoding="utf-8"))
+    options = Options(samples=0)
+    image = link_image(run, roomy(roomy(load_chip(CHIP), options), options), x[:0], options)
+    report = measure(image, x)
+    if report.mismatches or verified["mismatches"]:
+        raise HalfbyteError(f"{run}: integers differ; look with: halfbyte verify {run}")
+    return Row(
+        step.name,
+        step.series,
+        seed,
+        verified["accuracy"],
+        best_validation(run),
+        image.sizes.weights,
+        image.sizes.weights + image.sizes.kernels,
+        report.instructions or 0,
+        products.density(image.graph, x),
+    )
