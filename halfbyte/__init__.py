@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         freeze_clip,
     )
     from training.loop import train
+    from training.prune import Pruned, prune
     from training.recipe import Recipe, load_recipe
 
 __version__ = "0.1.0"
@@ -50,8 +51,10 @@ _HOME = {
     "FORMATS": "training.formats",
     "Format": "training.formats",
     "HalfbyteError": "training.errors",
+    "Pruned": "training.prune",
     "Recipe": "training.recipe",
     "load_recipe": "training.recipe",
+    "prune": "training.prune",
     "train": "training.loop",
     "Exported": "exporter.export",
     "export": "exporter.export",
@@ -76,6 +79,7 @@ __all__ = [
     "HalfbyteError",
     "Input",
     "LayerNorm",
+    "Pruned",
     "RMSNorm",
     "Recipe",
     "Report",
@@ -84,6 +88,7 @@ __all__ = [
     "freeze_clip",
     "load",
     "load_recipe",
+    "prune",
     "train",
 ]
 

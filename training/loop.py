@@ -17,12 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training import augment, checkpoint, data, models, optim, sparsity
+from training import augment, checkpoint, data, models, optim
 from training.average import Average
 from training.errors import HalfbyteError
 from training.files import write_text
 from training.layers import BitConv1d, BitConv2d, BitLayer, freeze_clip
 from training.parallel import Workers
+from training.prune import gradual
+from training.prune.samples import Samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,6 +72,8 @@ def train(
     resume: bool = False,
     check: Callable[[nn.Module], object] = lambda _: None,
     progress: Callable[[Epoch | float], None] = lambda _: None,
+    start: nn.Sequential | None = None,
+    parent: dict[str, Any] | None = None,
 ) -> nn.Sequential:
     """Train a recipe into a run folder; returns the network of the best validation accuracy, in eval().
 
@@ -77,6 +81,8 @@ def train(
     resume    go on behind the last epoch that was finished there
     check     is called with the untrained network, and may refuse it
     progress  is called with the fraction of an epoch that is done, and with each finished Epoch
+    start     the network to begin with, of the recipe's layers; None: an untrained one
+    parent    what it was made from, for the record
 
     Writes recipe.toml, curves.csv, TensorBoard events, checkpoint.safetensors (the best epoch) and resume.safetensors
     (the last one, gone at the end). The test set is not opened. HalfbyteError where the loss stops being finite, naming
@@ -84,29 +90,36 @@ def train(
     """
     settings, device = recipe.train, pick_device()
     torch.set_num_threads(1)  # the layers are small: a second core serves better by making batches
-    parts = data.split(data.load_train(recipe.data), settings.seed)
+    parts = split(recipe)
     training, validation = (
         Images(torch.as_tensor(d.x, device=device), torch.as_tensor(d.y, device=device)) for d in parts
     )
     torch.manual_seed(settings.seed)
-    model = models.build(recipe, parts[0].x.shape[1:], str(parts[0].x.dtype), len(parts[0].labels)).to(device)
+    model = (
+        models.build(recipe, parts[0].x.shape[1:], str(parts[0].x.dtype), len(parts[0].labels))
+        if start is None
+        else start
+    )
+    model = model.to(device)
     check(model)
     if recipe.prune:
-        sparsity.begin(model)
+        gradual.begin(model)
     optimizers = optim.make_optimizers(model, settings)
     average = Average(model, settings.average)
     history = _resume(folder, model, average, optimizers, recipe) if resume else []
     about = {"recipe": recipe.model_dump(mode="json", exclude_none=True), "command": command, "labels": parts[0].labels}
     about |= {"shape": parts[0].x.shape[1:], "dtype": str(parts[0].x.dtype)}
+    about |= {} if parent is None else {"parent": parent}
     write_text(folder / "recipe.toml", recipe.to_toml())
     distort = augment.Augment(**recipe.augment.model_dump())
+    samples = Samples(training.x, training.y, settings, distort)
     freeze_at = round(settings.freeze * settings.epochs)
     for epoch in range(len(history), settings.epochs):
         started = time.perf_counter()
         if epoch >= freeze_at:
             freeze_clip(model)
         batches = _prefetched(_batches(training, settings.batch, distort, settings.seed, epoch))
-        loss, accuracy = _train_epoch(model, average, optimizers, batches, len(training.y), epoch, recipe, progress)
+        loss, accuracy = _train_epoch(model, average, optimizers, batches, samples, epoch, recipe, progress)
         average.model.train()  # so that eval() brings its clip scales up to date
         val_loss, val_accuracy = evaluate(average.model, validation)
         lr = settings.lr * optim.learning_rate_factor(settings, epoch)
@@ -121,18 +134,24 @@ def train(
     return model.eval()
 
 
+def split(recipe: Recipe) -> tuple[data.Dataset, data.Dataset]:
+    """The training and the validation part of a recipe's training set."""
+    settings = recipe.train
+    return data.split(data.load_train(recipe.data), settings.seed if settings.split is None else settings.split)
+
+
 def _train_epoch(
     model: nn.Module,
     average: Average,
     optimizers: list[torch.optim.Optimizer],
     batches: Iterator[tuple[Tensor, Tensor]],
-    n: int,
+    samples: Samples,
     epoch: int,
     recipe: Recipe,
     progress: Callable[[Epoch | float], None],
 ) -> tuple[float, float]:
     """One pass over the training set: mean loss, and accuracy in percent of the distorted images."""
-    settings = recipe.train
+    settings, n = recipe.train, len(samples.y)
     total = torch.zeros((), device=next(model.parameters()).device)
     correct = torch.zeros_like(total)
     seen = steps = 0
@@ -145,12 +164,11 @@ def _train_epoch(
                 raise HalfbyteError(f"epoch {epoch + 1}: the loss is not finite, first {where}; try a lower train.lr")
             for optimizer in optimizers:
                 optimizer.step()
-            average.update(model)
             seen += len(y)
             steps += 1
-            if recipe.prune and steps % sparsity.EVERY == 0:
-                done = (epoch + seen / n) / settings.epochs
-                sparsity.prune_smallest(model, sparsity.scheduled(recipe.prune, done), recipe.prune.scope)
+            if recipe.prune and (seen == n or gradual.is_due(recipe.prune, steps)):
+                gradual.step(model, recipe.prune, samples, (epoch + seen / n) / settings.epochs)
+            average.update(model)
             total += loss * len(y)
             correct += (logits.argmax(1) == y).sum()
             progress(seen / n)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def make_optimizers(model: nn.Module, train: TrainSection) -> list[torch.optim.Optimizer]:
-    """The optimizer of the quantized matrices, then that of everything else; each group keeps its `base_lr`.
+    """The optimizer of the quantized matrices, unless they stay, and that of the rest; each group keeps its `base_lr`.
 
     Muon: Jordan et al. 2024 (kellerjordan.github.io/posts/muon), steps with orthogonalized momentum.
     """
@@ -27,7 +27,9 @@ def make_optimizers(model: nn.Module, train: TrainSection) -> list[torch.optim.O
     known = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in known]
     make = {"adamw": torch.optim.AdamW, "muon": torch.optim.Muon}[train.optimizer]
-    optimizers: list[torch.optim.Optimizer] = [make(matrices, lr=train.lr, weight_decay=train.weight_decay)]
+    optimizers: list[torch.optim.Optimizer] = []
+    if train.only is None:
+        optimizers.append(make(matrices, lr=train.lr, weight_decay=train.weight_decay))
     if others:
         optimizers.append(torch.optim.AdamW(others, lr=train.lr_other, weight_decay=0.0))
     for optimizer in optimizers:

@@ -237,6 +237,9 @@ class TrainSection(_Section):
     milestones  epochs; halfway if none are given
     warmup      epochs over which the learning rate rises
     freeze      fraction of the epochs after which clip scales stay as they are
+    only        norms: matrices stay as they are, the requantizers, biases and gains behind them learn (PERP, Zimmer et
+                al. 2023, arXiv 2312.15230)
+    split       seed of the validation split; if not given, `seed`
     average     decay, for a step, of an exponential average of the weights, which is then what is kept; 0: none
     threads     that a batch is shared among, one if not given; each has batch statistics of its own share
     """
@@ -255,20 +258,33 @@ class TrainSection(_Section):
     freeze: Fraction = 0.8
     average: Annotated[float, Field(ge=0, lt=1)] = 0.0
     threads: Annotated[int, Field(ge=1, le=256)] | None = None
+    only: Literal["norms"] | None = None
+    split: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+
+
+def _score_of_weights(name: str) -> str:
+    from training.prune.scores import SCORES  # noqa: PLC0415 (what learns knows recipes)
+
+    known = [score.name for score in SCORES.values() if not score.learned]
+    if name not in known:
+        raise ValueError(f"input should be {', '.join(known)}")
+    return name
 
 
 class PruneSection(_Section):
-    """Weights that become 0 in training, see `training.sparsity`; of layers whose format has a level 0.
+    """Weights that become 0 in training, see `training.prune.gradual`; of layers whose format has a level 0.
 
     sparsity    fraction of them that is 0 in the end
     begin, end  fractions of the epochs between which it rises
-    scope       global: the smallest weights of all layers; layer: as many of each
+    scope       global: the weights of all layers that are worth least; layer: as many of each
+    score       that says what they are worth: magnitude, wanda, fisher
     """
 
     sparsity: Annotated[float, Field(ge=0, lt=1)]
     begin: Fraction = 0.1
     end: Fraction = 0.6
     scope: Literal["global", "layer"] = "global"
+    score: Annotated[str, pydantic.AfterValidator(_score_of_weights)] = "magnitude"
 
 
 class AugmentSection(_Section):

@@ -137,11 +137,13 @@ class BitLayer(nn.Module):
 
         mask  # (out_channels, fan_in) bool
 
-        HalfbyteError where a weight would be pruned and the format has no level 0.
+        HalfbyteError where a weight would be pruned and the format has no level 0, or where none would be left.
         """
         if mask.shape != self.weight.shape:
             shapes = f"{tuple(self.weight.shape)}, got {tuple(mask.shape)}"
             raise HalfbyteError(f"a mask has the shape of the weights, {shapes}")
+        if not mask.any():
+            raise HalfbyteError(f"the mask empties the layer of {mask.numel()} weights; keep one at least")
         if not mask.all():
             self.check_prunable()
         if self.mask is None:
