@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "hb.h"
+#include "hb_codecs.h"
 #include "vector_file.h"
 #include "vector_maps.h"
 
@@ -44,14 +45,12 @@ void expect_i8(const struct vector *v, int8_t *y, size_t n)
 
 // The weights are read one by one, each through the input that is 1 there and
 // 0 elsewhere, and then all at once.
-static void run_linear(const struct vector *v, linear_fn *linear,
-                       size_t codes_in_group, size_t bytes_in_group)
+static void run_weights(const struct vector *v, linear_fn *linear,
+                        size_t n_bytes)
 {
     const size_t n_in = (size_t)vector_int(v, "n_in", 0, 65535);
     const size_t n_out = (size_t)vector_int(v, "n_out", 0, 65535);
-    const size_t row =
-        (n_in * bytes_in_group + codes_in_group - 1) / codes_in_group;
-    uint8_t *w = vector_bytes(v, "w", n_out * row);
+    uint8_t *w = vector_bytes(v, "w", n_bytes);
     int8_t *x = vector_i8(v, "x", n_in);
     int8_t *hot = guard_new(n_in, 0);
     int32_t *y = guard_new(n_out * sizeof *y, 0xa5);
@@ -69,6 +68,16 @@ static void run_linear(const struct vector *v, linear_fn *linear,
     guard_free(hot, v->op);
     free(x);
     free(w);
+}
+
+static void run_linear(const struct vector *v, linear_fn *linear,
+                       size_t codes_in_group, size_t bytes_in_group)
+{
+    const size_t n_in = (size_t)vector_int(v, "n_in", 0, 65535);
+    const size_t n_out = (size_t)vector_int(v, "n_out", 0, 65535);
+    const size_t row =
+        (n_in * bytes_in_group + codes_in_group - 1) / codes_in_group;
+    run_weights(v, linear, n_out * row);
 }
 
 static void run_resize_area(const struct vector *v)
@@ -182,6 +191,13 @@ static const struct {
 };
 
 static const struct {
+    const char *name;
+    linear_fn *linear;
+} codecs[] = {
+    {"huffman", hb_linear_huffman},
+};
+
+static const struct {
     const char *op;
     void (*run)(const struct vector *);
 } others[] = {
@@ -226,6 +242,12 @@ static void run_vector(const struct vector *v)
         }
         if (is(v, "conv_", formats[i].name)) {
             run_conv(v, formats[i].conv, codes, bytes);
+            return;
+        }
+    }
+    for (size_t i = 0; i < sizeof codecs / sizeof *codecs; i++) {
+        if (is(v, "codec_", codecs[i].name)) {
+            run_weights(v, codecs[i].linear, vector_count(v, "w"));
             return;
         }
     }

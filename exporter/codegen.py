@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from exporter.stages import Stage
 
 FIRMWARE = Path(__file__).parent.parent / "firmware"
-SOURCES = {path.name: path for glob in ("include/*", "src/*", "variants/*/*") for path in FIRMWARE.glob(glob)}
+SOURCES = {
+    path.name: path for glob in ("include/*", "src/*", "codecs/*", "variants/*/*") for path in FIRMWARE.glob(glob)
+}
 KEYWORDS = frozenset(
     "auto break case char const continue default do double else enum extern float for goto if inline int "  # noqa: SIM905
     "long register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
@@ -105,7 +107,7 @@ def check_name(name: str) -> str:
 def generate(graph: Graph, bounds: Bounds, plan: Plan, provenance: Provenance) -> dict[str, str]:
     """File name -> text: the model's header and source, and the kernel sources it uses."""
     context = _context(graph, bounds, plan, provenance)
-    context["variants"] = sorted({node.variant.name for node in graph.nodes if node.variant})
+    context["headers"] = sorted({node.variant.header for node in graph.nodes if node.variant})
     files = {f"{graph.name}.{end}": _ENV.get_template(f"model.{end}.j2").render(context) for end in ("h", "c")}
     for name in _kernels(files[f"{graph.name}.c"]):
         files[f"{name}.c"] = SOURCES[f"{name}.c"].read_text(encoding="utf-8")

@@ -17,6 +17,7 @@ from exporter import bounds as bounds_module
 from exporter import lower
 from exporter.bounds import Bounds, find_bounds
 from exporter.codegen import Provenance, check_name, generate, kernel_files
+from exporter.coding import coded
 from exporter.hostlib import HostLibrary
 from exporter.plan import Plan, make_plan
 from exporter.verify import Report, VerificationError, compare
@@ -91,6 +92,8 @@ def prepare(
     labels: tuple[str, ...] = (),
     plan: str = "auto",
     variants: Sequence[str] = (),
+    optimize: str = "speed",
+    codec: str | None = None,
 ) -> tuple[Graph, dict[str, lower.Tap], Bounds, Plan]:
     """The integer graph of a model, where PyTorch computes its tensors, its bounds and its memory plan.
 
@@ -98,7 +101,7 @@ def prepare(
     """
     was_training = model.training
     graph, taps = lower.lower(model, check_name(name), labels)
-    graph = graph.tuned(variants)
+    graph = coded(graph.tuned(variants), optimize, codec)
     bounds = find_bounds(graph)
     model.train(was_training)
     return graph, taps, bounds, make_plan(graph, plan)
@@ -112,6 +115,8 @@ def export(
     labels: tuple[str, ...] = (),
     plan: str = "auto",
     variants: Sequence[str] = (),
+    optimize: str = "speed",
+    codec: str | None = None,
     provenance: Provenance | None = None,
 ) -> Exported:
     """Export a model of supported layers: graph.json, bounds.json, plan.json and c/ in `out`.
@@ -122,10 +127,13 @@ def export(
     labels  names of the classes, for comments
     plan    how the stages of maps run: "auto" takes the least memory, or one of "layer", "rows" and "channels"
     variants  of kernels (`exporter.variants.VARIANTS`): each operation gets the first that has one for it
+    optimize  how weights are stored: "speed" as the codes of their format, "size" by the codecs that take the fewest
+              bytes, "balance" with the smallest product of bytes and instructions
+    codec     the one (`exporter.codecs.CODECS`) that all weights get instead, or "plain"
 
     HalfbyteError where a layer cannot be exported or could overflow; nothing is written then.
     """
-    graph, taps, bounds, made = prepare(model.eval(), name, labels, plan, variants)
+    graph, taps, bounds, made = prepare(model.eval(), name, labels, plan, variants, optimize, codec)
     lower.check_trained(model)
     sources = generate(graph, bounds, made, provenance or Provenance())
     folder = Path(tempfile.mkdtemp(prefix="halfbyte-") if out is None else out)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from exporter.codecs import CODECS, Codec
 from exporter.ops import OPS, AvgPool, Conv, MaxPool, MulShift, Op, Shape, Shift
 from exporter.variants import VARIANTS, Variant
 from training.errors import HalfbyteError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from exporter.ops import Table
 
+KERNELS: dict[str, Variant] = {**VARIANTS, **CODECS}  # what an operation's kernel may be, but the portable one
+
 
 @dataclass(frozen=True, eq=False)
 class Node:
@@ -27,7 +30,8 @@ class Node:
 
     name    of the tensor it makes: the module's path, with the operation behind a dot where a module makes several
     inputs  names of the tensors it reads; "raw" is what enters the network
-    variant of its kernel; None: the portable one. No part of the network: its integers are the same
+    variant of its kernel, or the codec of its weights; None: the portable one. No part of the network: its integers
+            are the same
     """
 
     name: str
@@ -40,7 +44,7 @@ class Node:
         if self.variant is None or self.by_plane:
             return self.op.kernel()
         op = self.op.as_linear() if self.by_pixel and isinstance(self.op, Conv) else self.op
-        return f"{op.kernel()}_{self.variant.name}"
+        return self.variant.kernel(op)
 
     def channel_kernel(self) -> str:
         """Name of the requantizer for one channel of a map."""
@@ -78,7 +82,8 @@ class Node:
         """Inverse of `to_json`."""
         inputs = record["input"]
         inputs = (inputs,) if isinstance(inputs, str) else tuple(inputs)
-        return cls(record["name"], OPS[record["op"]].from_json(record), inputs)
+        codec = CODECS[record["codec"]] if "codec" in record else None
+        return cls(record["name"], OPS[record["op"]].from_json(record), inputs, codec)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +122,8 @@ class Graph:
         return self.with_kernels({name: variant.name for name, variant in found.items() if variant})
 
     def with_kernels(self, variants: Mapping[str, str]) -> Graph:
-        """The same network with these variants by operation, portable where none is named."""
-        by_node = {name: VARIANTS[variant] for name, variant in variants.items()}
+        """The same network with these variants and codecs by operation, portable where none is named."""
+        by_node = {name: KERNELS[variant] for name, variant in variants.items()}
         nodes = tuple(replace(node, variant=by_node.get(node.name)) for node in self.nodes)
         one_by_one = {node.name for node in nodes if node.by_pixel and self._goes_on_by_channel(node.name)}
         return replace(self, nodes=tuple(replace(n, variant=None) if n.name in one_by_one else n for n in nodes))
@@ -133,8 +138,13 @@ class Graph:
 
     @property
     def kernels(self) -> dict[str, str]:
-        """Operation -> variant, where it is not the portable one."""
+        """Operation -> variant or codec, where it is not the portable one."""
         return {node.name: node.variant.name for node in self.nodes if node.variant}
+
+    @property
+    def codecs(self) -> dict[str, str]:
+        """Operation -> codec, where its weights are coded."""
+        return {name: variant for name, variant in self.kernels.items() if variant in CODECS}
 
     @cached_property
     def digest(self) -> str:
@@ -159,8 +169,15 @@ class Graph:
             "shape": list(self.shape),
             "labels": list(self.labels),
         }
-        nodes = ",\n".join("  " + json.dumps(record, separators=(",", ":")) for record in self._records())
+        records = [_with_codec(node) for node in self.nodes]
+        nodes = ",\n".join("  " + json.dumps(record, separators=(",", ":")) for record in records)
         return json.dumps(head, indent=1, ensure_ascii=False)[:-2] + f',\n "nodes": [\n{nodes}\n ]\n}}\n'
+
+
+def _with_codec(node: Node) -> dict[str, Any]:
+    """Of graph.json: the codec stands there, too, but is no part of the digest."""
+    codec = {"codec": node.variant.name} if isinstance(node.variant, Codec) else {}
+    return {**node.to_json(), **codec}
 
 
 def _one_channel(op: Op) -> bool:

@@ -83,12 +83,13 @@ def load_run(folder: str | Path) -> Run:
     return Run(folder, model.eval(), recipe, metadata)
 
 
-def export_run(folder: str | Path, plan: str = "auto") -> Exported:
-    """Export a run into its own folder, with a plan of that kind."""
+def export_run(folder: str | Path, plan: str = "auto", optimize: str = "speed", codec: str | None = None) -> Exported:
+    """Export a run into its own folder, with a plan of that kind, and its weights stored for speed, size or balance."""
     run = load_run(folder)
     graph, *_ = prepare(run.model, run.name)
     provenance = _provenance(run, graph.digest)
-    return export(run.model, run.name, out=run.folder, labels=run.labels, plan=plan, provenance=provenance)
+    how = {"plan": plan, "optimize": optimize, "codec": codec}
+    return export(run.model, run.name, out=run.folder, labels=run.labels, provenance=provenance, **how)  # type: ignore[arg-type]
 
 
 def load(folder: str | Path) -> Exported:
@@ -102,6 +103,7 @@ def load(folder: str | Path) -> Exported:
 def _load(run: Run) -> Exported:
     written = read_graph(run.folder / "graph.json")
     graph, taps, bounds, _ = prepare(run.model, run.name, run.labels)
+    graph = graph.with_kernels(written.kernels)
     again = f"export it again with: halfbyte export {run.folder}"
     if written.digest != graph.digest:
         raise HalfbyteError(f"{run.folder}/graph.json is not of this checkpoint; {again}")

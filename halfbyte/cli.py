@@ -112,9 +112,13 @@ def export(
     plan: Annotated[
         str, typer.Option(help="How maps run: auto takes the least memory; layer, rows, channels.")
     ] = "auto",
+    optimize: Annotated[
+        str, typer.Option(help="How weights are stored: for speed, for size (coded), or a balance of both.")
+    ] = "speed",
+    codec: Annotated[str | None, typer.Option(help="The codec of all weights instead, or plain.")] = None,
 ) -> None:
     """Write graph.json, bounds.json, plan.json and the C of a run."""
-    _export(folder, plan)
+    _export(folder, plan, optimize, codec)
 
 
 @app.command()
@@ -379,10 +383,10 @@ def _check_folder(folder: Path, resume: bool) -> None:
         raise HalfbyteError(f"{folder} holds a finished run; choose another --out, or delete it")
 
 
-def _export(folder: Path, plan: str = "auto") -> None:
+def _export(folder: Path, plan: str = "auto", optimize: str = "speed", codec: str | None = None) -> None:
     from exporter import runs  # noqa: PLC0415
 
-    exported = runs.export_run(folder, plan)
+    exported = runs.export_run(folder, plan, optimize, codec)
     graph = exported.graph
     screen.print(
         f"{folder}: exported {graph.weight_bytes:,} bytes of constants, {exported.plan.arena_bytes:,} of arena, "

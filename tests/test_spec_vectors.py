@@ -12,6 +12,7 @@ from support import ROOT, integers, read_vectors, vector_id
 from torch.nn import functional
 
 from exporter import ops
+from exporter.codecs import CODECS
 from exporter.ops import AddBias, InputShift, LayerNorm, Linear, MaxShift, MulShift, ResizeArea, RMSNorm, Shift
 from exporter.ops.resize_area import reciprocal
 from exporter.pack import pack, row_bytes, unpack
@@ -51,13 +52,22 @@ def test_there_are_as_many_vectors_as_there_were():
     kinds = {v["op"] for v in SPEC + MADE}
     weighted = {f"{kind}_{name}" for kind in ("linear", "conv") for name in FORMATS}
     raw = {f"{kind}_{suffix}" for kind in ("input_shift", "input_planes") for suffix in RAW}
-    assert kinds == weighted | raw | OTHERS
+    assert kinds == weighted | raw | OTHERS | {f"codec_{name}" for name in CODECS}
 
 
 def test_every_operation_of_the_spec_has_a_vector_in_it():
     ops = {v["op"] for v in SPEC}
     assert {f"linear_{name}" for name in FORMATS} | OTHERS <= ops
     assert all(any(op.startswith(kind) for op in ops) for kind in ("conv_", "input_shift_", "input_planes_"))
+
+
+@of("codec_")
+def test_codec(v):
+    codec, shape = CODECS[v["op"].removeprefix("codec_")], (*v["n_out"], *v["n_in"])
+    levels = ints(v["levels"]).reshape(shape)
+    assert codec.pack(levels).tolist() == v["w"]
+    assert np.array_equal(codec.unpack(np.asarray(v["w"], np.uint8), *shape), levels)
+    assert run(Linear("int8", levels), v["x"]) == v["y"]
 
 
 @of("linear_")

@@ -64,6 +64,9 @@ def first_choice(graph: Graph, chip: Chip, variant: str) -> dict[str, str]:
     known = costs().get(chip.isa, {})
     found = {}
     for node in graph.nodes:
+        if node.name in graph.codecs:
+            found[node.name] = graph.codecs[node.name]
+            continue
         names = variants_of(node, chip, variant)
         if variant == AUTO:
             measured = {name: cost.instructions for name in names if (cost := _cost(known, node, name))}

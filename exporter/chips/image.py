@@ -64,7 +64,7 @@ class Options:
                auto: rows where the data does not fit otherwise
     kernels    flash, or ram: the forward pass and its kernels run from RAM, where flash has wait states
     variant    of the kernels: auto, portable, or the name of one, for the operations that it has a kernel for
-    variants   the same by operation, as `auto` decided; None where it has to. Empty: the C as it lies in the run
+    variants   the same by operation, and codecs, as `auto` decided; None where it has to. Empty: portable and plain
     """
 
     toolchain: str = "zig"
@@ -169,14 +169,15 @@ def _with_input(folder: Path, chip: Chip, images: npt.NDArray[np.integer], optio
 
 
 def _link_image(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options) -> Image:
-    graph = load_graph(folder).with_kernels(options.variants or {})
+    exported = load_graph(folder)
+    graph = exported if options.variants is None else exported.with_kernels(options.variants)
     plan = read_plan(folder / "plan.json", graph)
     if options.input == "rows" and not plan.input_rows:
         advice = "export it with plan rows" if make_plan(graph, "rows").input_rows else "leave it out"
         raise HalfbyteError(f"--input rows: the memory plan of {graph.name} needs the whole sample at once; {advice}")
     with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
         c = folder / "c"
-        if options.variants:
+        if graph.kernels != exported.kernels:
             c = Path(scratch) / "c"
             for name, text in generate(graph, find_bounds(graph), plan, Provenance()).items():
                 write_text(c / name, text)

@@ -29,6 +29,15 @@ class Variant:
     planes: bool = False
     others: frozenset[str] = frozenset()
 
+    @property
+    def header(self) -> str:
+        """Name of the file of its prototypes."""
+        return f"hb_{self.name}.h"
+
+    def kernel(self, op: Op) -> str:
+        """Name of its kernel for an operation, and of the kernel's file."""
+        return f"{op.kernel()}_{self.name}"
+
     def weights(self, op: Op) -> Table | None:
         """As `packed`; a convolution of several channels runs as a linear layer for every pixel (SPEC 5.7).
 

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Codecs: weights that stay coded in flash, and are unpacked a few at a time (SPEC 4.6 and on).
+
+A codec is one file here with pack and unpack side by side, its kernel in `firmware/codecs/`, a prototype in
+`firmware/include/hb_codecs.h`, and an entry below. It serves every format, chip and compiler.
+"""
+
+from __future__ import annotations
+
+from exporter.codecs.base import Codec, CodecError
+from exporter.codecs.huffman import HUFFMAN
+
+CODECS: dict[str, Codec] = {codec.name: codec for codec in (HUFFMAN,)}
+
+__all__ = ["CODECS", "Codec", "CodecError"]
