@@ -80,7 +80,7 @@ def restore(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     eval() comes first: on the way into it clip scales follow the weights, and a saved one must stay as it was saved.
     """
     model.eval()
-    _prune_like(model, tensors)
+    _shape_like(model, tensors)
     own = model.state_dict()
     for name in own.keys() ^ tensors.keys():
         what = "missing from" if name in own else "unknown in"
@@ -95,11 +95,15 @@ def restore(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     model.load_state_dict(tensors)
 
 
-def _prune_like(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Masks are tensors of the layers that are pruned, and of no other."""
+def _shape_like(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Masks and bits of rows are tensors of the layers that were given them, and of no other."""
     for name, layer in model.named_modules():
-        if isinstance(layer, BitLayer) and (mask := tensors.get(f"{name}.mask")) is not None:
+        if not isinstance(layer, BitLayer):
+            continue
+        if (mask := tensors.get(f"{name}.mask")) is not None:
             layer.prune(mask)
+        if f"{name}.row_bits.bits" in tensors and layer.row_bits is None:
+            layer.learn_bits()
 
 
 def flatten(prefix: str, value: Any) -> dict[str, Tensor]:  # noqa: ANN401 (an optimizer's state is what it is)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training import augment, checkpoint, data, models, optim
+from training import augment, checkpoint, compress, data, models, optim
 from training.average import Average
 from training.errors import HalfbyteError
 from training.files import write_text
@@ -25,6 +25,7 @@ from training.layers import BitConv1d, BitConv2d, BitLayer, freeze_clip
 from training.parallel import Workers
 from training.prune import gradual
 from training.prune.samples import Samples
+from training.recipe import check_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,7 +105,9 @@ def train(
     check(model)
     if recipe.prune:
         gradual.begin(model)
-    optimizers = optim.make_optimizers(model, settings)
+    if recipe.compress:
+        compress.begin(model)
+    optimizers = optim.make_optimizers(model, settings, recipe.compress.lr if recipe.compress else 0.0)
     average = Average(model, settings.average)
     history = _resume(folder, model, average, optimizers, recipe) if resume else []
     about = {"recipe": recipe.model_dump(mode="json", exclude_none=True), "command": command, "labels": parts[0].labels}
@@ -125,10 +128,13 @@ def train(
         lr = settings.lr * optim.learning_rate_factor(settings, epoch)
         seconds = time.perf_counter() - started
         history.append(Epoch(epoch + 1, loss, accuracy, val_loss, val_accuracy, lr, seconds))
-        _save(folder, model, average, optimizers, history, about)
+        _save(folder, model, average, optimizers, history, about, recipe)
         _log_events(folder, history[-1])
         progress(history[-1])
-    tensors, _ = checkpoint.load(folder / "checkpoint.safetensors")
+    tensors, metadata = checkpoint.load(folder / "checkpoint.safetensors")
+    if recipe.compress:  # rows without bits are gone
+        recipe = check_recipe(metadata["recipe"], str(folder))
+        model = models.build(recipe, parts[0].x.shape[1:], str(parts[0].x.dtype), len(parts[0].labels)).to(device)
     checkpoint.restore(model, tensors, folder / "checkpoint.safetensors")
     (folder / "resume.safetensors").unlink(missing_ok=True)
     return model.eval()
@@ -162,6 +168,8 @@ def _train_epoch(
             if not torch.isfinite(loss):
                 where = _not_finite(model, x)
                 raise HalfbyteError(f"epoch {epoch + 1}: the loss is not finite, first {where}; try a lower train.lr")
+            if recipe.compress:
+                compress.learn(model, recipe.compress, (epoch + seen / n) / settings.epochs)
             for optimizer in optimizers:
                 optimizer.step()
             seen += len(y)
@@ -251,12 +259,21 @@ def _save(
     optimizers: list[torch.optim.Optimizer],
     history: list[Epoch],
     about: dict[str, Any],
+    recipe: Recipe,
 ) -> None:
-    """The curve, the best epoch so far (of equals, the latest), and the state to resume from."""
-    last, best = history[-1], max(history, key=lambda e: (e.validation_accuracy, e.epoch))
+    """The curve, the best epoch so far (of equals, the latest), and the state to resume from.
+
+    As long as the network still becomes smaller, no epoch is better than the next.
+    """
+    last, settled = history[-1], recipe.settled() * recipe.train.epochs
+    best = max(history, key=lambda e: (e.epoch > settled, e.validation_accuracy * (e.epoch > settled), e.epoch))
     if last is best:
+        best_model, kept = average.model, about
+        if recipe.compress:
+            best_model, small = compress.without_dead_rows(average.model, recipe)
+            kept = about | {"recipe": small.model_dump(mode="json", exclude_none=True)}
         score = {"epoch": last.epoch, "validation_accuracy": last.validation_accuracy}
-        checkpoint.save(folder / "checkpoint.safetensors", average.model.state_dict(), about | score)
+        checkpoint.save(folder / "checkpoint.safetensors", best_model.state_dict(), kept | score)
     state = model.state_dict()
     if average.model is not model:
         state |= {f"average.{name}": tensor for name, tensor in average.model.state_dict().items()}

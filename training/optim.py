@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from training.layers import BitLayer
+from training.layers.rowbits import RowBits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,13 +19,16 @@ if TYPE_CHECKING:
     from training.recipe import TrainSection
 
 
-def make_optimizers(model: nn.Module, train: TrainSection) -> list[torch.optim.Optimizer]:
+def make_optimizers(model: nn.Module, train: TrainSection, lr_bits: float = 0.0) -> list[torch.optim.Optimizer]:
     """The optimizer of the quantized matrices, unless they stay, and that of the rest; each group keeps its `base_lr`.
+
+    lr_bits  of the bits of rows, where they are learned
 
     Muon: Jordan et al. 2024 (kellerjordan.github.io/posts/muon), steps with orthogonalized momentum.
     """
     matrices = [m.weight for m in model.modules() if isinstance(m, BitLayer)]
-    known = {id(p) for p in matrices}
+    bits = [m.bits for m in model.modules() if isinstance(m, RowBits)]
+    known = {id(p) for p in (*matrices, *bits)}
     others = [p for p in model.parameters() if id(p) not in known]
     make = {"adamw": torch.optim.AdamW, "muon": torch.optim.Muon}[train.optimizer]
     optimizers: list[torch.optim.Optimizer] = []
@@ -32,6 +36,8 @@ def make_optimizers(model: nn.Module, train: TrainSection) -> list[torch.optim.O
         optimizers.append(make(matrices, lr=train.lr, weight_decay=train.weight_decay))
     if others:
         optimizers.append(torch.optim.AdamW(others, lr=train.lr_other, weight_decay=0.0))
+    if bits:
+        optimizers.append(torch.optim.Adam(bits, lr=lr_bits))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["base_lr"] = group["lr"]

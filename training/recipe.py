@@ -287,6 +287,20 @@ class PruneSection(_Section):
     score: Annotated[str, pydantic.AfterValidator(_score_of_weights)] = "magnitude"
 
 
+class CompressSection(_Section):
+    """Bits of every row of weights, learned with them, see `training.compress`; of int8 layers.
+
+    gamma       price of a bit: loss + gamma * bits that are stored / weights; of price 0, all are kept
+    lr          of the bits
+    begin, end  fractions of the epochs between which they are learned
+    """
+
+    gamma: Annotated[float, Field(ge=0, le=1e3)]
+    lr: Rate = 0.005
+    begin: Fraction = 0.0
+    end: Fraction = 0.6
+
+
 class AugmentSection(_Section):
     """Distortions of the training images, see `training.augment.Augment`."""
 
@@ -310,6 +324,11 @@ class Recipe(_Section):
     train: TrainSection = TrainSection()
     augment: AugmentSection = AugmentSection()
     prune: PruneSection | None = None
+    compress: CompressSection | None = None
+
+    def settled(self) -> float:
+        """The fraction of the epochs after which the network keeps its size."""
+        return max((section.end for section in (self.prune, self.compress) if section), default=0.0)
 
     def to_toml(self) -> str:
         """Every setting, defaults written out."""
@@ -421,6 +440,7 @@ def _keys(section: str, kind: str = "") -> list[str]:
         "train": TrainSection,
         "augment": AugmentSection,
         "prune": PruneSection,
+        "compress": CompressSection,
         "": Recipe,
     }
     return list((LAYERS[kind] if kind else classes[section]).model_fields)

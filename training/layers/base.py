@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.clip import CLIPS
+from training.clip import CLIPS, GAUSSIAN_RATIO
 from training.errors import HalfbyteError
 from training.formats import FORMATS, get_format
+from training.layers.rowbits import RowBits
 from training.quantize import fake_quantize, nearest_level
 from training.requant import NORMS, REQUANTS, Requant
 
@@ -70,6 +71,7 @@ class BitLayer(nn.Module):
     clip_scale: Tensor
     frozen: Tensor
     mask: Tensor | None
+    row_bits: RowBits | None
 
     def __init__(
         self,
@@ -99,6 +101,7 @@ class BitLayer(nn.Module):
         self._steps = 0
         self.weight = nn.Parameter(torch.empty(out_channels, fan_in))
         self.register_buffer("mask", None)
+        self.row_bits = None
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)
         self.register_buffer("clip_scale", torch.ones(self.out_channels if scale == "channel" else 1, 1))
         if clip == "learned":
@@ -121,6 +124,8 @@ class BitLayer(nn.Module):
     def typical_sum(self) -> float:
         """Root mean square of the sums to expect of normally distributed weights and activations."""
         level = 16.0 if self.fmt is None else float(np.abs(self.fmt.levels).mean())
+        if self.row_bits is not None and self.fmt is not None:  # the clip scale moves in leaps, and levels with it
+            level *= float(self.quantizer_input().abs().mean()) * GAUSSIAN_RATIO[self.fmt.name]
         return level * TYPICAL_ACTIVATION * self.in_max / 127 * self.fan_in**0.5
 
     # -- weights -------------------------------------------------------------------------------------------------
@@ -158,8 +163,22 @@ class BitLayer(nn.Module):
         if self.center:
             raise HalfbyteError("center moves every weight away from 0, so none can be pruned; leave it out")
 
+    def learn_bits(self, least: int = 0) -> None:
+        """Give every row bits of its own, `row_bits`, 8 to begin with; HalfbyteError where it cannot have them.
+
+        least  bits that a row keeps; 0: it may go
+        """
+        name = "float" if self.fmt is None else self.fmt.name
+        if (name, self.clip, self.center) != ("int8", "octav", False):
+            found = f"format {name}, clip {self.clip}, {'center' if self.center else 'no center'}"
+            raise HalfbyteError(f"rows with bits of their own are int8, clip octav, no center; found {found}")
+        self.row_bits = RowBits(self.out_channels, least).to(self.weight.device)
+        self.update_clip()
+
     @torch.no_grad()
     def _fitted_scale(self) -> Tensor:
+        if self.row_bits is not None:
+            return self.row_bits.fit(self._grouped().view_as(self.weight), by_row=self.scale == "channel")
         if self.fmt is None:
             return self._grouped().square().mean(1, keepdim=True).sqrt().clamp_min(1e-12) / 16
         return CLIPS[self.clip](self._grouped().float(), self.fmt)
@@ -191,6 +210,8 @@ class BitLayer(nn.Module):
         z = self.quantizer_input()
         if not torch.isfinite(z).all():
             raise HalfbyteError("weights or clip scale are not finite; were they converted to half precision?")
+        if self.row_bits is not None:
+            return self.row_bits.levels(z.view_as(self.weight)).double()
         levels = z if self.fmt is None else nearest_level(z, self.fmt)
         return levels.view_as(self.weight).double()
 
@@ -198,6 +219,8 @@ class BitLayer(nn.Module):
         """Levels with a gradient to the weights (and to a learned scale)."""
         scale = self.log_scale.exp() if self.clip == "learned" and not self.frozen else self.clip_scale
         z = self._grouped() / scale
+        if self.row_bits is not None:
+            return self.row_bits(z.view_as(self.weight))
         levels = z if self.fmt is None else fake_quantize(z, self.fmt)
         return levels.view_as(self.weight)
 
