@@ -7,7 +7,7 @@ from exporter.studies.base import Step, Study, setting_words
 from training.formats import FORMATS
 
 FORMATS_TRIED = ("binary", "ternary", "sym2", "sym4", "sym5", "int8")  # 1, 1.6, 2, 4, 5 and 8 bits
-KILOBITS = (25, 50, 100)
+KILOBITS = (25, 100)
 PLAIN = tuple(f"augment.{name}=0.0" for name in ("rotate", "translate", "scale", "elastic", "keep"))
 N_IN, N_CLASSES = 256, 10
 
@@ -35,6 +35,6 @@ STUDY = Study(
     "capacity",
     "Is the total number of bits still what limits accuracy when the images are distorted? (-plain: they are not)",
     steps,
-    epochs=15,
+    epochs=10,
     seeds=(1, 2),
 )

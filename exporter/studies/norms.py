@@ -15,7 +15,7 @@ KINDS = {
     "layer norm": (("model.norm=none",), "{{linear={width},signed=true}},{{layernorm=true}}"),
     "batch norm": (("model.norm=batch", "model.requant=mulshift", "model.scale=channel"), MATRIX),
 }
-WIDTHS = (16, 32, 64)
+WIDTHS = (16, 64)
 
 
 def steps(epochs: int) -> list[Step]:
