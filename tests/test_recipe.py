@@ -69,6 +69,7 @@ def test_there_is_a_recipe_for_the_headline_network():
         ),
         ({"input": {"resise": [1, 1]}}, r"unknown key 'input\.resise'; did you mean 'resize'\?"),
         ({"augment": {"rotat": 3}}, r"unknown key 'augment\.rotat'; did you mean 'rotate'\?"),
+        ({"prune": {"sparsty": 0.5}}, r"unknown key 'prune\.sparsty'; did you mean 'sparsity'\?"),
         ({"train": {"qqq": 3}}, r"unknown key 'train\.qqq' \(known: seed, epochs"),
         ({"model": {"layers": [{"format": "sym4"}]}}, r"model\.layers\.0 has none of the keys linear, conv, maxpool,"),
         ({"model": {"layers": [{"cnv": 4}]}}, r"unknown key 'model\.layers\.0\.cnv'; did you mean 'conv'\?"),

@@ -400,8 +400,8 @@ def _set(table: dict[str, Any], override: str) -> None:
 
 
 def _explain(error: pydantic.ValidationError) -> str:
-    """The first complaint, in our words."""
-    first = error.errors()[0]
+    """The first complaint, in our words; an unknown key before the one that is missing for it."""
+    first = min(error.errors(), key=lambda found: found["type"] == "missing")
     path = [str(part) for part in first["loc"]]
     kind = ""
     if path[:2] == ["model", "layers"] and len(path) > 3:  # pydantic puts the kind of the layer behind its number
