@@ -83,11 +83,18 @@ def load_run(folder: str | Path) -> Run:
     return Run(folder, model.eval(), recipe, metadata)
 
 
-def export_run(folder: str | Path, plan: str = "auto", optimize: str = "speed", codec: str | None = None) -> Exported:
-    """Export a run into its own folder, with a plan of that kind, and its weights stored for speed, size or balance."""
+def export_run(
+    folder: str | Path, plan: str = "auto", optimize: str | None = None, codec: str | None = None
+) -> Exported:
+    """Export a run into its own folder, with a plan of that kind, and its weights stored for speed, size or balance.
+
+    None: as its recipe says, for speed if it says nothing.
+    """
     run = load_run(folder)
     graph, *_ = prepare(run.model, run.name)
     provenance = _provenance(run, graph.digest)
+    if optimize is None:
+        optimize = run.recipe.export.optimize if run.recipe.export else "speed"
     how = {"plan": plan, "optimize": optimize, "codec": codec}
     return export(run.model, run.name, out=run.folder, labels=run.labels, provenance=provenance, **how)  # type: ignore[arg-type]
 

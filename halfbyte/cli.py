@@ -113,8 +113,11 @@ def export(
         str, typer.Option(help="How maps run: auto takes the least memory; layer, rows, channels.")
     ] = "auto",
     optimize: Annotated[
-        str, typer.Option(help="How weights are stored: for speed, for size (coded), or a balance of both.")
-    ] = "speed",
+        str | None,
+        typer.Option(
+            help="How weights are stored: for speed, for size (coded), or a balance; default: as the recipe says."
+        ),
+    ] = None,
     codec: Annotated[str | None, typer.Option(help="The codec of all weights instead, or plain.")] = None,
 ) -> None:
     """Write graph.json, bounds.json, plan.json and the C of a run."""
@@ -383,7 +386,7 @@ def _check_folder(folder: Path, resume: bool) -> None:
         raise HalfbyteError(f"{folder} holds a finished run; choose another --out, or delete it")
 
 
-def _export(folder: Path, plan: str = "auto", optimize: str = "speed", codec: str | None = None) -> None:
+def _export(folder: Path, plan: str = "auto", optimize: str | None = None, codec: str | None = None) -> None:
     from exporter import runs  # noqa: PLC0415
 
     exported = runs.export_run(folder, plan, optimize, codec)

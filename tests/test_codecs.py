@@ -141,3 +141,12 @@ def test_exporting_for_speed_writes_what_it_always_wrote(tmp_path, coded_run):
 def contents(folder):
     paths = [folder / "graph.json", folder / "plan.json", *sorted((folder / "c").iterdir())]
     return {path.name: path.read_bytes() for path in paths}
+
+
+def test_a_recipe_says_how_its_weights_are_stored(halfbyte, tmp_path):
+    words = ("--set", "model.format=int4", "--set", "train.epochs=1", "--set", "prune.sparsity=0.8")
+    code, _, said = halfbyte("run", "digits-fc", *words, "--set", "export.optimize=size", "--out", tmp_path / "run")
+    assert code == 0, said
+    assert read_graph(tmp_path / "run" / "graph.json").codecs
+    assert halfbyte("export", tmp_path / "run", "--optimize", "speed")[0] == 0
+    assert not read_graph(tmp_path / "run" / "graph.json").codecs

@@ -301,6 +301,12 @@ class CompressSection(_Section):
     end: Fraction = 0.6
 
 
+class ExportSection(_Section):
+    """How weights are stored: speed: as codes of their format; size, balance: coded, see SPEC 4.6."""
+
+    optimize: Literal["speed", "size", "balance"]
+
+
 class AugmentSection(_Section):
     """Distortions of the training images, see `training.augment.Augment`."""
 
@@ -325,6 +331,7 @@ class Recipe(_Section):
     augment: AugmentSection = AugmentSection()
     prune: PruneSection | None = None
     compress: CompressSection | None = None
+    export: ExportSection | None = None
 
     def settled(self) -> float:
         """The fraction of the epochs after which the network keeps its size."""
@@ -440,6 +447,7 @@ def _keys(section: str, kind: str = "") -> list[str]:
         "train": TrainSection,
         "augment": AugmentSection,
         "prune": PruneSection,
+        "export": ExportSection,
         "compress": CompressSection,
         "": Recipe,
     }
