@@ -19,6 +19,7 @@ from rich.table import Table
 
 from halfbyte import __version__
 from halfbyte.benchmarks import bench, results
+from halfbyte.bits import bits
 from halfbyte.chips import VERBS, emulate
 from halfbyte.studies import study
 from training.errors import HalfbyteError
@@ -216,6 +217,7 @@ def _demo_table(folder: Path) -> Table:
 
 
 app.command()(results)
+app.command()(bits)
 app.command()(study)
 for _verb in VERBS:
     app.command()(_verb)

@@ -104,6 +104,9 @@ class Requant(nn.Module):
         self.lo, self.hi = activation_range(bits, signed=signed)
         self.register_buffer("frozen", torch.tensor(False))  # noqa: FBT003
 
+    def rescale(self, ratio: Tensor) -> None:
+        """Make of sums that are now `ratio` times as large the activations there were.  # (channels,)"""
+
     def extra_repr(self) -> str:
         return f"[{self.lo}, {self.hi}], norm={self.norm}"
 
@@ -142,6 +145,10 @@ class Shift(Requant):
         """b, in units of sums: the bias times 2^s, rounded half up.  # (channels,) float64"""
         return torch.floor(self.bias.detach().double() * 2.0 ** self.exponent() + 0.5)
 
+    @torch.no_grad()
+    def rescale(self, ratio: Tensor) -> None:
+        self.running_max *= ratio.mean()
+
     def forward(self, acc: Tensor, acc_max: Tensor | None) -> Tensor:  # noqa: ARG002
         if self.training and not self.frozen:
             self._follow(acc.detach())
@@ -178,6 +185,11 @@ class MulShift(Requant):
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("variance", torch.full((channels,), typical**2))
         self.first_variance = float(self.variance[0])
+
+    @torch.no_grad()
+    def rescale(self, ratio: Tensor) -> None:
+        self.mean *= ratio
+        self.variance *= ratio.square()
 
     def saw_no_batch(self) -> bool:
         """Are all statistics those that it began with? A batch moves the variance of every channel."""

@@ -140,7 +140,7 @@ def build(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Op
     HalfbyteError where it does not fit, uses instructions that the core does not have, or cannot be built.
     """
     image = link_image(folder, chip, images, options)
-    _check_fits(image)
+    check_fits(image)
     return image
 
 
@@ -367,12 +367,12 @@ def _extents(elf: Elf, chip: Chip) -> dict[str, int]:
 
 def overflow(image: Image) -> dict[str, int]:
     """Bytes too many of every memory that the image does not fit, stack included; empty where it fits."""
-    used = _used(image)
+    used = used_bytes(image)
     over = {memory.name: used.get(memory.name, 0) - memory.size for memory in image.chip.memory}
     return {name: count for name, count in over.items() if count > 0}
 
 
-def _used(image: Image) -> dict[str, int]:
+def used_bytes(image: Image) -> dict[str, int]:
     """Bytes of every memory that something lies in."""
     used, data = _extents(image.elf, image.chip), image.chip.memory_of("data")
     return {**used, data.name: image.elf.symbols["hb_bss_end"] - data.origin + image.sizes.stack}
@@ -399,10 +399,11 @@ def ram_needed(image: Image) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def _check_fits(image: Image) -> None:
+def check_fits(image: Image) -> None:
+    """HalfbyteError where an image does not fit its chip: which memory, how much is missing, what helps."""
     data = image.chip.memory_of("data")
     for name, over in overflow(image).items():
-        used = _used(image)[name]
+        used = used_bytes(image)[name]
         if name == data.name and image.chip.place.tables != data.name:
             what = f"{used - image.sizes.stack:,} bytes of data and {image.sizes.stack:,} of stack"
             raise HalfbyteError(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from math import log
 from typing import Any, TypedDict
 
 import numpy as np
@@ -162,6 +163,34 @@ class BitLayer(nn.Module):
             raise HalfbyteError(f"format {self.fmt.name} has no level 0, so its weights cannot be pruned; use {zero}")
         if self.center:
             raise HalfbyteError("center moves every weight away from 0, so none can be pruned; leave it out")
+
+    @torch.no_grad()
+    def change_format(self, name: str) -> None:
+        """Quantize the same weights to another format, or to "float", with a clip scale fitted anew.
+
+        What stands behind the sums, in requantizer and scores, follows their new scale. HalfbyteError where weights are
+        pruned and the format has no level 0.
+        """
+        unit, before = self.score_unit(), self.clip_scale.clone()
+        own, self.fmt, self.row_bits = self.fmt, None if name == "float" else get_format(name), None
+        if self.mask is not None and not self.mask.all():
+            try:
+                self.check_prunable()
+            except HalfbyteError:
+                self.fmt = own
+                raise
+        self.clip_scale.copy_(self._fitted_scale())
+        if hasattr(self, "log_scale"):
+            self.log_scale.copy_(self.clip_scale.log())
+        ratio = (before / self.clip_scale).view(-1)
+        if self.requant is not None:
+            self.requant.rescale(ratio)
+        if self.temperature is not None:  # logits and bias stay what they are
+            change = self.score_unit() / (unit * float(ratio))
+            self.temperature.add_(log(change))
+            if self.bias is not None:
+                self.bias.bias.div_(change)
+                self.bias.unit = self.score_unit()
 
     def learn_bits(self, least: int = 0) -> None:
         """Give every row bits of its own, `row_bits`, 8 to begin with; HalfbyteError where it cannot have them.
