@@ -195,6 +195,9 @@ static const struct {
     linear_fn *linear;
 } codecs[] = {
     {"huffman", hb_linear_huffman},
+    {"bitmask", hb_linear_bitmask},
+    {"runs", hb_linear_runs},
+    {"widths", hb_linear_widths},
 };
 
 static const struct {

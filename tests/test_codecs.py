@@ -84,7 +84,7 @@ def test_coded_layers_make_the_integers_of_plain_ones(codec, seed):
 
 
 def test_a_level_too_many_is_refused_by_name_of_layer(tmp_path):
-    with pytest.raises(HalfbyteError, match=r"^fc1: codec huffman cannot hold it: .* a table holds 32"):
+    with pytest.raises(HalfbyteError, match=r"^fc1: codec huffman cannot hold it: .* its table holds 32"):
         export(network(40, 33, 9, format="int8"), "net", out=tmp_path, codec="huffman")
     assert not any(tmp_path.iterdir())
 

@@ -8,8 +8,11 @@ A codec is one file here with pack and unpack side by side, its kernel in `firmw
 from __future__ import annotations
 
 from exporter.codecs.base import Codec, CodecError
+from exporter.codecs.bitmask import BITMASK
 from exporter.codecs.huffman import HUFFMAN
+from exporter.codecs.runs import RUNS
+from exporter.codecs.widths import WIDTHS
 
-CODECS: dict[str, Codec] = {codec.name: codec for codec in (HUFFMAN,)}
+CODECS: dict[str, Codec] = {codec.name: codec for codec in (HUFFMAN, BITMASK, RUNS, WIDTHS)}
 
 __all__ = ["CODECS", "Codec", "CodecError"]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Bytes = npt.NDArray[np.uint8]
+    Ints = npt.NDArray[np.int64]
     Levels = npt.NDArray[np.integer]
 
 

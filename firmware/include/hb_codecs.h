@@ -20,9 +20,21 @@ extern "C" {
 // A product is at most 127 * 128: it fits an int16_t. The sums do as SPEC 6 has
 // it. What a kernel unpacks at a time is a few words on the stack.
 
-// Huffman codes in columns, SPEC 4.6.
+// Huffman codes in columns, SPEC 4.7.
 void hb_linear_huffman(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
                        size_t n_in, size_t n_out);
+
+// A mask of what is not 0 and codes for that, in columns, SPEC 4.8.
+void hb_linear_bitmask(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
+                       size_t n_in, size_t n_out);
+
+// A byte for what is not 0, with how many zeros are in front of it, SPEC 4.9.
+void hb_linear_runs(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
+                    size_t n_in, size_t n_out);
+
+// As many bits for a weight as its output has, and a shift, SPEC 4.10.
+void hb_linear_widths(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
+                      size_t n_in, size_t n_out);
 
 #ifdef __cplusplus
 }
