@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training import augment, checkpoint, compress, data, models, optim
+from training import augment, checkpoint, compress, data, models, optim, switch
 from training.average import Average
 from training.errors import HalfbyteError
 from training.files import write_text
@@ -109,7 +109,8 @@ def train(
         compress.begin(model)
     optimizers = optim.make_optimizers(model, settings, recipe.compress.lr if recipe.compress else 0.0)
     average = Average(model, settings.average)
-    history = _resume(folder, model, average, optimizers, recipe) if resume else []
+    formats = switch.own_formats(model)
+    history = _resume(folder, model, average, optimizers, recipe, formats) if resume else []
     about = {"recipe": recipe.model_dump(mode="json", exclude_none=True), "command": command, "labels": parts[0].labels}
     about |= {"shape": parts[0].x.shape[1:], "dtype": str(parts[0].x.dtype)}
     about |= {} if parent is None else {"parent": parent}
@@ -119,6 +120,7 @@ def train(
     freeze_at = round(settings.freeze * settings.epochs)
     for epoch in range(len(history), settings.epochs):
         started = time.perf_counter()
+        switch.set_formats({model, average.model}, formats, settings.switch, epoch)
         if epoch >= freeze_at:
             freeze_clip(model)
         batches = _prefetched(_batches(training, settings.batch, distort, settings.seed, epoch))
@@ -267,7 +269,7 @@ def _save(
     """
     last, settled = history[-1], recipe.settled() * recipe.train.epochs
     best = max(history, key=lambda e: (e.epoch > settled, e.validation_accuracy * (e.epoch > settled), e.epoch))
-    if last is best:
+    if last is best and last.epoch > switch.through(recipe.train.switch):
         best_model, kept = average.model, about
         if recipe.compress:
             best_model, small = compress.without_dead_rows(average.model, recipe)
@@ -306,12 +308,18 @@ def _to_csv(history: list[Epoch]) -> str:
 
 
 def _resume(
-    folder: Path, model: nn.Module, average: Average, optimizers: list[torch.optim.Optimizer], recipe: Recipe
+    folder: Path,
+    model: nn.Module,
+    average: Average,
+    optimizers: list[torch.optim.Optimizer],
+    recipe: Recipe,
+    formats: dict[str, str],
 ) -> list[Epoch]:
     """Put model and optimizers back to where a run stopped; its finished epochs."""
     tensors, metadata = checkpoint.load(folder / "resume.safetensors")
     if metadata["recipe"] != recipe.model_dump(mode="json", exclude_none=True):
         raise HalfbyteError(f"{folder}: was begun with another recipe, seed or --set; resume it with the same ones")
+    switch.set_formats({model, average.model}, formats, recipe.train.switch, len(metadata["history"]) - 1)
     averaged = {name.removeprefix("average."): t for name, t in tensors.items() if name.startswith("average.")}
     own = {name: t for name, t in tensors.items() if not name.startswith(("optimizer", "average."))}
     checkpoint.restore(average.model, averaged or own, folder / "resume.safetensors")

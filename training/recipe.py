@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -229,6 +230,13 @@ class ModelSection(LayerOptions):
         return ({"norm": "batch"} if table["requant"] == "mulshift" else {}) | table
 
 
+class Switch(_Section):
+    """All layers are trained in this format until so many epochs are over; see `train.switch`."""
+
+    until: Size
+    format: FormatName
+
+
 class TrainSection(_Section):
     """Optimizer and schedule.
 
@@ -240,6 +248,8 @@ class TrainSection(_Section):
     only        norms: matrices stay as they are, the requantizers, biases and gains behind them learn (PERP, Zimmer et
                 al. 2023, arXiv 2312.15230)
     split       seed of the validation split; if not given, `seed`
+    switch      formats to begin with, such as [{ until = 20, format = "float" }, { until = 60, format = "int8" }];
+                behind the last one every layer has its own
     average     decay, for a step, of an exponential average of the weights, which is then what is kept; 0: none
     threads     that a batch is shared among, one if not given; each has batch statistics of its own share
     """
@@ -256,10 +266,21 @@ class TrainSection(_Section):
     warmup: Annotated[float, Field(ge=0)] = 1.0
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     freeze: Fraction = 0.8
+    switch: Annotated[tuple[Switch, ...], AList] = ()
     average: Annotated[float, Field(ge=0, lt=1)] = 0.0
     threads: Annotated[int, Field(ge=1, le=256)] | None = None
     only: Literal["norms"] | None = None
     split: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _switches_in_order(self) -> TrainSection:
+        ends = [0, *(switch.until for switch in self.switch), self.epochs]
+        if any(a >= b for a, b in pairwise(ends)):
+            raise ValueError(
+                f"switch: every until has to be above the one before it and below epochs; got {ends[1:-1]} "
+                f"of {self.epochs}"
+            )
+        return self
 
 
 def _score_of_weights(name: str) -> str:
@@ -333,9 +354,22 @@ class Recipe(_Section):
     compress: CompressSection | None = None
     export: ExportSection | None = None
 
+    @pydantic.model_validator(mode="after")
+    def _switches_to_what_is_possible(self) -> Recipe:
+        formats = [switch.format for switch in self.train.switch]
+        if formats and self.compress:
+            raise ValueError(
+                "train.switch: rows that learn their bits are int8 all the time; leave it out, or compress"
+            )
+        for name in formats:
+            if self.prune and name != "float" and 0 not in FORMATS[name].levels:
+                raise ValueError(f"train.switch: format {name} has no level 0, so what is pruned cannot have it")
+        return self
+
     def settled(self) -> float:
-        """The fraction of the epochs after which the network keeps its size."""
-        return max((section.end for section in (self.prune, self.compress) if section), default=0.0)
+        """The fraction of the epochs after which the network keeps its formats and its size."""
+        ends = [section.end for section in (self.prune, self.compress) if section]
+        return max([0.0, *ends, *(switch.until / self.train.epochs for switch in self.train.switch)])
 
     def to_toml(self) -> str:
         """Every setting, defaults written out."""
@@ -421,6 +455,8 @@ def _explain(error: pydantic.ValidationError) -> str:
     if first["type"] == "missing":
         return f"missing key '{key}'"
     message = first["msg"].removeprefix("Value error, ")
+    if isinstance(first["input"], dict) and first["type"] == "value_error":  # of a section as a whole
+        return f"{key}: {message}".removeprefix(": ")
     return f"{key} = {first['input']!r}: {message[0].lower()}{message[1:]}"
 
 
