@@ -197,6 +197,7 @@ static const struct {
     {"huffman", hb_linear_huffman},
     {"bitmask", hb_linear_bitmask},
     {"runs", hb_linear_runs},
+    {"rice", hb_linear_rice},
     {"widths", hb_linear_widths},
 };
 

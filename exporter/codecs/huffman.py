@@ -40,7 +40,7 @@ def pack(levels: Levels) -> Bytes:
     """(n_out, n_in) levels -> the stream."""
     found = table_of(levels)
     symbols = np.searchsorted(found, levels.T)  # (n_in, n_out)
-    order, bits, code = _codes(np.bincount(symbols.ravel(), minlength=len(found)))
+    order, bits, code = codes_of(np.bincount(symbols.ravel(), minlength=len(found)))
     columns = bits[symbols].sum(axis=1)
     least = int(columns.min(initial=MOST)) if len(columns) else 0
     more = columns - least
@@ -55,7 +55,7 @@ def pack(levels: Levels) -> Bytes:
     return np.concatenate([head, pack_table(found), entries, stream, np.zeros(BEHIND, np.uint8)])
 
 
-def _codes(counts: Ints) -> tuple[Ints, Ints, Ints]:
+def codes_of(counts: Ints) -> tuple[Ints, Ints, Ints]:
     """Symbols in the order of their codes, shorter ones first; bits and code of every symbol."""
     used = np.flatnonzero(counts)
     used = np.zeros(1, np.int64) if len(used) == 0 else used
@@ -67,15 +67,19 @@ def _codes(counts: Ints) -> tuple[Ints, Ints, Ints]:
     return order, bits, code
 
 
+def read_entries(data: Bytes) -> tuple[Ints, Ints]:
+    """The entry of every number of 7 bits, and the bits behind the entries.  # (128,), (bits,)"""
+    steps = np.cumsum(1 << (LONGEST - (data & 7).astype(np.int64)))
+    n = int(np.searchsorted(steps, 1 << LONGEST)) + 1
+    entries = data[:n].astype(np.int64)
+    return np.repeat(entries, 1 << (LONGEST - (entries & 7))), np.unpackbits(data[n:]).astype(np.int64)
+
+
 def unpack(data: Bytes, n_out: int, n_in: int) -> Ints:
     """The inverse of `pack`."""
     field = int(data[0])
     level, behind = unpack_table(data[HEAD:])
-    steps = np.cumsum(1 << (LONGEST - (behind & 7).astype(np.int64)))
-    n = int(np.searchsorted(steps, 1 << LONGEST)) + 1
-    entries = behind[:n].astype(np.int64)
-    table = np.repeat(entries, 1 << (LONGEST - (entries & 7)))
-    stream = np.unpackbits(behind[n:]).astype(np.int64)
+    table, stream = read_entries(behind)
     window = np.convolve(stream, 1 << np.arange(LONGEST))[LONGEST - 1 :]  # the 7 bits from each one on
     levels = np.empty((n_in, n_out), np.int64)
     at = 0

@@ -20,7 +20,9 @@ def steps(epochs: int) -> list[Step]:
         for width in widths:
             layers = ",".join([f"{{linear={width}}}"] * 3)
             own = (*every, f"model.format={name}", f"model.layers=[{layers}]")
-            found.append(Step(f"{name}-{width}", f"{name} in every layer", ("run", "mnist-fc-12k", *setting_words(own))))
+            found.append(
+                Step(f"{name}-{width}", f"{name} in every layer", ("run", "mnist-fc-12k", *setting_words(own)))
+            )
     return found
 
 

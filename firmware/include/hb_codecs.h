@@ -32,6 +32,10 @@ void hb_linear_bitmask(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
 void hb_linear_runs(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
                     size_t n_in, size_t n_out);
 
+// How many zeros are in front of what is not 0, in Rice codes, SPEC 4.11.
+void hb_linear_rice(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
+                    size_t n_in, size_t n_out);
+
 // As many bits for a weight as its output has, and a shift, SPEC 4.10.
 void hb_linear_widths(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
                       size_t n_in, size_t n_out);
