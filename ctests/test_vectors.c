@@ -194,10 +194,8 @@ static const struct {
     const char *name;
     linear_fn *linear;
 } codecs[] = {
-    {"huffman", hb_linear_huffman},
-    {"bitmask", hb_linear_bitmask},
-    {"runs", hb_linear_runs},
-    {"rice", hb_linear_rice},
+    {"huffman", hb_linear_huffman}, {"bitmask", hb_linear_bitmask},
+    {"runs", hb_linear_runs},       {"rice", hb_linear_rice},
     {"widths", hb_linear_widths},
 };
 

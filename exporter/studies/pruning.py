@@ -34,7 +34,7 @@ def steps(epochs: int) -> list[Step]:
 
 def _run(name: str, series: str, width: int, epochs: int, *settings: str) -> Step:
     layers = ",".join([f"{{linear={width}}}"] * 3)
-    words = setting_words((f"model.layers=[{layers}]", f"train.epochs={epochs}", *settings))
+    words = setting_words((f"model.layers=[{layers}]", f"train.epochs={epochs}", "export.optimize=size", *settings))
     return Step(name, series, ("run", BASE, *words))
 
 
