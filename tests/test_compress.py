@@ -107,29 +107,64 @@ def test_a_bit_more_or_less_moves_the_weights_as_the_gradient_says():
     assert torch.equal(z.grad, torch.tensor([[1.0, 10.0, 100.0]]))
 
 
+def test_bits_and_exponents_do_not_flicker():
+    """A row keeps its bits until they are a quarter beyond the half, its exponent where another is hardly better."""
+    layer = BitLinear(64, 4, format="int8")
+    layer.learn_bits()
+    for bits, whole in ((4.0, 4), (3.4, 4), (3.2, 3), (3.6, 3), (3.8, 4), (4.6, 4)):
+        set_bits(layer, [bits] * 4)
+        assert layer.row_bits.whole.tolist() == [whole] * 4
+    before = layer.row_bits.exponent.clone(), (layer.clip_scale / layer.weight.abs().max()).item()
+    with torch.no_grad():
+        layer.weight[:, 1:] *= 1.03
+        layer.update_clip()
+    assert torch.equal(layer.row_bits.exponent, before[0])
+    assert (layer.clip_scale / layer.weight.abs().max()).item() == pytest.approx(before[1])
+
+
 def test_the_size_in_the_loss_is_the_size_that_is_stored_when_rows_without_bits_are_gone():
     made = recipe()
     model = models.build(made, (8, 8), "uint8", 10)
     compress.begin(model)
-    assert compress.size(model).item() == stored(model) == 8 * (64 * 24 + 24 * 12 + 12 * 10) + 8 * (24 + 12 + 10)
+    assert compress.stored_bits(model).item() == stored(model) == 8 * (64 * 24 + 24 * 12 + 12 * 10) + 8 * (24 + 12 + 10)
     set_bits(model.fc1, np.arange(24) % 6)
     set_bits(model.fc2, [0, 1, 0, 2, 3, 4, 5, 6, 7, 0, 8, 0])
     cut, small = compress.without_dead_rows(model, made)
     assert [layer.linear for layer in small.model.layers] == [20, 8]
     rebuilt = models.build(small, (8, 8), "uint8", 10)
     checkpoint.restore(rebuilt, cut.state_dict(), Path("memory"))
-    assert compress.size(model).item() == stored(rebuilt) < stored(model)
+    assert compress.stored_bits(model).item() == stored(rebuilt) < stored(model)
 
 
 def test_the_price_of_a_bit_is_what_it_takes_of_every_input_that_is_left():
     model = models.build(recipe(), (8, 8), "uint8", 10)
     compress.begin(model)
     set_bits(model.fc1, [0.2] * 4 + [0.7] * 2 + [3] * 18)
-    compress.size(model).backward()
+    compress.stored_bits(model).backward()
     grad = model.fc1.row_bits.bits.grad
     columns = 8 * 12  # bits of what takes an output of fc1
     assert grad.tolist() == [64 + 8 + columns] * 6 + [64] * 18
     assert model.fc2.row_bits.bits.grad.tolist() == [20] * 12
+
+
+def test_the_cost_in_products_is_what_a_convolution_multiplies_by_the_channels_that_are_left():
+    layers = [{"conv": 6, "padding": 1}, {"maxpool": 2}, {"linear": 12}]
+    model = models.build(
+        recipe(model={**DIGITS["model"], "requant": "maxshift", "layers": layers}), (8, 8), "uint8", 10
+    )
+    compress.begin(model)
+    assert compress.products(model).item() == 6 * 9 * 64 + 6 * 16 * 12 + 120
+    set_bits(model.conv1, [0, 4, 4, 0, 1, 8])
+    set_bits(model.fc1, [0] * 3 + [5] * 9)
+    cost = compress.products(model)
+    assert cost.item() == 4 * 9 * 64 + 4 * 16 * 9 + 9 * 10
+    cost.backward()
+    assert model.fc1.row_bits.bits.grad[-1].item() == (4 * 16 + 10) / 8
+
+
+def test_cost_in_products_makes_a_network_narrower(tmp_path):
+    model = train(recipe(gamma=3.0, compress={"cost": "products"}, train={"epochs": 12}), tmp_path / "run")
+    assert model.fc1.out_channels < 24
 
 
 @pytest.mark.parametrize("convolutional", [False, True])
@@ -165,7 +200,7 @@ def test_a_run_keeps_the_network_without_dead_rows_and_its_accuracy(tmp_path):
     assert widths == [model.fc1.out_channels, model.fc2.out_channels]
     assert min(widths) >= 1
     assert widths < [24, 12]
-    assert stored(run.model) == compress.size(run.model).item() < 0.5 * 8 * (64 * 24 + 24 * 12 + 12 * 10)
+    assert stored(run.model) == compress.stored_bits(run.model).item() < 0.5 * 8 * (64 * 24 + 24 * 12 + 12 * 10)
     assert run.metadata["epoch"] > 7  # not before the bits are settled
     assert all(
         torch.equal(a, b) for a, b in zip(model.state_dict().values(), run.model.state_dict().values(), strict=True)

@@ -312,11 +312,13 @@ class CompressSection(_Section):
     """Bits of every row of weights, learned with them, see `training.compress`; of int8 layers.
 
     gamma       price of a bit: loss + gamma * bits that are stored / weights; of price 0, all are kept
+    cost        bits; or products, which are multiplications: gamma * 8 * those that are left / those of the start
     lr          of the bits
     begin, end  fractions of the epochs between which they are learned
     """
 
     gamma: Annotated[float, Field(ge=0, le=1e3)]
+    cost: Literal["bits", "products"] = "bits"
     lr: Rate = 0.005
     begin: Fraction = 0.0
     end: Fraction = 0.6

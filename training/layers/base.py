@@ -192,16 +192,17 @@ class BitLayer(nn.Module):
                 self.bias.bias.div_(change)
                 self.bias.unit = self.score_unit()
 
-    def learn_bits(self, least: int = 0) -> None:
+    def learn_bits(self, least: int = 0, pixels: int = 1) -> None:
         """Give every row bits of its own, `row_bits`, 8 to begin with; HalfbyteError where it cannot have them.
 
-        least  bits that a row keeps; 0: it may go
+        least   bits that a row keeps; 0: it may go
+        pixels  that each weight is multiplied for
         """
         name = "float" if self.fmt is None else self.fmt.name
         if (name, self.clip, self.center) != ("int8", "octav", False):
             found = f"format {name}, clip {self.clip}, {'center' if self.center else 'no center'}"
             raise HalfbyteError(f"rows with bits of their own are int8, clip octav, no center; found {found}")
-        self.row_bits = RowBits(self.out_channels, least).to(self.weight.device)
+        self.row_bits = RowBits(self.out_channels, least, pixels).to(self.weight.device)
         self.update_clip()
 
     @torch.no_grad()

@@ -18,6 +18,8 @@ _MAX_EXPONENT = 6  # -1 * 2^7 is no level of int8
 _PHASES = 4  # scales that are tried within a factor of two
 _SAMPLE = 128  # weights of a row that are looked at
 _SMALLEST = 1e-12
+_SLACK = 0.25  # of a bit, beyond the half at which it would be rounded otherwise, before a row changes
+_BETTER = 0.85  # times the squared error there is, before an exponent or the scale changes
 
 
 def row_range(bits: Tensor, exponent: Tensor) -> tuple[Tensor, Tensor]:
@@ -58,29 +60,35 @@ def _nearest(z: Tensor, low: Tensor, high: Tensor, step: Tensor) -> Tensor:
 class RowBits(nn.Module):
     """The bits of every row of a layer, and the exponents that go with them.
 
+    Whole bits, exponents and scale change reluctantly: a network learns badly with weights that flicker.
+
     bits      learned  # (rows,) in [0, 8]
     whole     what they were rounded to when the clip scale was last fitted, and what is stored  # (rows,) int32
     exponent  k, fitted with them; 0 where each row has a clip scale of its own  # (rows,) int32
+    phase     of the scale for all rows, in quarters of a factor of two below the largest weight  # () int32
     least     that a row keeps; 0: it may go
+    pixels    that each weight is multiplied for
     """
 
     whole: Tensor
     exponent: Tensor
+    phase: Tensor
 
-    def __init__(self, rows: int, least: int = 0) -> None:
+    def __init__(self, rows: int, least: int = 0, pixels: int = 1) -> None:
         super().__init__()
-        self.least = least
+        self.least, self.pixels = least, pixels
         self.bits = nn.Parameter(torch.full((rows,), float(MAX_BITS)))
         self.register_buffer("whole", torch.full((rows,), MAX_BITS, dtype=torch.int32))
         self.register_buffer("exponent", torch.zeros(rows, dtype=torch.int32))
+        self.register_buffer("phase", torch.zeros((), dtype=torch.int32))
 
     def live(self) -> Tensor:
         """Which rows have bits.  # (rows,) bool"""
         return self.whole > 0
 
-    def soft(self) -> tuple[Tensor, Tensor]:
-        """`whole` and `live` as numbers with a gradient: of live below one bit.  # (rows,), (rows,)"""
-        near, bits = self.bits.clamp(0, 1), self.bits.clamp(self.least, MAX_BITS)
+    def soft(self, below: int) -> tuple[Tensor, Tensor]:
+        """`whole` and `live` with a gradient: of live as if it rose from 0 to `below` bits.  # (rows,) each"""
+        bits, near = self.bits.clamp(self.least, MAX_BITS), self.bits.clamp(0, below) / below
         return bits + (self.whole - bits).detach(), near + (self.live().float() - near).detach()
 
     def _ranges(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -107,7 +115,8 @@ class RowBits(nn.Module):
         sample = w[:, :: max(1, w.shape[1] // _SAMPLE)].float()
         largest = (w.abs().amax(1, keepdim=True) if by_row else w.abs().max().view(1, 1)).clamp_min(_SMALLEST)
         unit = largest / 128
-        self.whole.copy_(torch.floor(self.bits + 0.5).clamp_(self.least, MAX_BITS))
+        moved = (self.bits - self.whole).abs() > 0.5 + _SLACK
+        self.whole.copy_(torch.where(moved, torch.floor(self.bits + 0.5), self.whole).clamp_(self.least, MAX_BITS))
         if not self.whole.any():  # the widest row stays
             self.whole[self.bits.argmax()] = 1
         bits = self.whole[:, None]
@@ -120,13 +129,16 @@ class RowBits(nn.Module):
         q = _nearest(z, low.view(shape), high.view(shape), step[..., None])
         error = q.sub_(z).square_().sum(3)
         error.masked_fill_((k > MAX_BITS - bits)[:, None, :], torch.inf)
+        rows = torch.arange(len(w), device=w.device)
+        if not by_row:  # what there is has to be clearly worse
+            error[rows, self.phase.long(), self.exponent.long()] *= _BETTER
         least, best = error.min(2)  # (rows, phases)
         if by_row:
             at = least.argmin(1)
-            rows = torch.arange(len(w), device=w.device)
             self.exponent.zero_()
             return unit * step[rows, at, best[rows, at]][:, None]
-        at = (least / 128**2).sum(0).argmin()
+        at = least.sum(0).argmin()
+        self.phase.copy_(at)
         self.exponent.copy_(k[0][best[:, at]])
         return unit * torch.exp2(-phase[at])
 
