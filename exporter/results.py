@@ -18,7 +18,7 @@ from training.files import write_text
 from training.recipe import load_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 SHIPPED = ("recipe.toml", "curves.csv", "checkpoint.safetensors", "graph.json", "bounds.json", "plan.json")
@@ -26,33 +26,63 @@ SHIPPED_TOO = ("verified.json", "report.md", "curves.png", "weights.png")
 BEGIN, END = "<!-- results: made by `halfbyte results` -->", "<!-- end of results -->"
 
 
-def run_all(recipes: list[str], seeds: list[int], folder: Path, jobs: int) -> Iterator[Path]:
-    """Train, export and verify every recipe with every seed; finished runs are kept. Yields finished run folders."""
-    runs = [(name, seed, folder / f"{name}-s{seed}") for name in recipes for seed in seeds]
+def run_all(name: str, seeds: list[int], folder: Path, jobs: int) -> Iterator[Path]:
+    """Train, export and verify a recipe with every seed; finished runs are kept. Yields finished run folders."""
+    commands = [(["run", name, "--seed", str(seed)], folder / f"{name}-s{seed}") for seed in seeds]
+    yield from _finish_all(commands, jobs)
+
+
+def prune_all(recipe: str, options: list[str], seeds: list[int], folder: Path, jobs: int) -> Iterator[Path]:
+    """The same for what `halfbyte prune` makes of a recipe's finished runs, with these options."""
+    name = pruned_name(recipe)
+    options = [*options, "--set", f"name={name}"]
+    commands = [
+        (["prune", str(folder / f"{recipe}-s{seed}"), *options, "--seed", str(seed)], folder / f"{name}-s{seed}")
+        for seed in seeds
+    ]
+    yield from _finish_all(commands, jobs)
+
+
+def pruned_name(recipe: str) -> str:
+    """What a recipe's network is called behind `halfbyte prune`, in the table and in C."""
+    return f"{recipe}-pruned"
+
+
+def _finish_all(commands: list[tuple[list[str], Path]], jobs: int) -> Iterator[Path]:
     with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(lambda run: _run_one(*run), runs)
+        yield from pool.map(lambda command: finish(*command), commands)
 
 
-def _run_one(name: str, seed: int, folder: Path) -> Path:
-    if (folder / "verified.json").is_file():
-        return folder
-    command = [sys.executable, "-m", "halfbyte.cli", "run", name, "--seed", str(seed), "--out", str(folder)]
-    if (folder / "resume.safetensors").is_file():
-        command.append("--resume")
-    elif (folder / "checkpoint.safetensors").is_file():
-        shutil.rmtree(folder)
-    result = subprocess.run(  # noqa: S603 (our own command)
-        command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"}
-    )
+def finish(words: Sequence[str], run: Path) -> Path:
+    """Run `halfbyte <words> --out <run>`, or go on with it, then export and verify; what is finished is kept.
+
+    HalfbyteError says what the command said.
+    """
+    begun, trained = (run / "resume.safetensors").is_file(), (run / "checkpoint.safetensors").is_file()
+    if begun or not trained:
+        _call([*words, "--out", str(run), *(["--resume"] if begun else [])])
+    if not (run / "verified.json").is_file():
+        _call(["export", str(run)])
+        _call(["verify", str(run)])
+    return run
+
+
+def _call(words: Sequence[str]) -> None:
+    command = [sys.executable, "-m", "halfbyte.cli", *words]
+    env = {**os.environ, "COLUMNS": "200"}
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=env)  # noqa: S603 (our own command)
     if result.returncode:
-        raise HalfbyteError(f"{name} seed {seed}: {result.stderr.strip().splitlines()[-1]}")
-    return folder
+        said = result.stderr.strip().splitlines() or [f"exit code {result.returncode}"]
+        raise HalfbyteError(f"halfbyte {' '.join(words)}: {said[-1].removeprefix('halfbyte: ')}")
 
 
-def summarize(name: str, seeds: list[int], folder: Path) -> dict[str, Any]:
-    """One row of the table, from the files of a recipe's finished runs."""
-    recipe = load_recipe(name)
+def summarize(name: str, seeds: list[int], folder: Path, command: str) -> dict[str, Any]:
+    """One row of the table, from the files of a recipe's finished runs, and the command that makes it.
+
+    Bytes are the mean of the seeds where they differ: what is coded, compressed or pruned has as many as it needs.
+    """
     runs = [folder / f"{name}-s{seed}" for seed in seeds]
+    recipe = load_recipe(runs[0] / "recipe.toml")
     verified = [json.loads((run / "verified.json").read_text(encoding="utf-8")) for run in runs]
     validation = [best_validation(run) for run in runs]
     accuracy = [record["accuracy"] for record in verified]
@@ -60,7 +90,7 @@ def summarize(name: str, seeds: list[int], folder: Path) -> dict[str, Any]:
         "recipe": name,
         "layers": recipe.model.short,
         "format": recipe.model.format,
-        "weight_bytes": verified[0]["weight_bytes"],
+        "weight_bytes": round(statistics.mean(record["weight_bytes"] for record in verified)),
         "arena_bytes": json.loads((runs[0] / "plan.json").read_text(encoding="utf-8"))["arena_bytes"],
         "seeds": seeds,
         "accuracy": accuracy,
@@ -70,7 +100,7 @@ def summarize(name: str, seeds: list[int], folder: Path) -> dict[str, Any]:
         "images": verified[0]["images"],
         "mismatches": sum(record["mismatches"] for record in verified),
         "training_seconds": [_training_seconds(run) for run in runs],
-        "command": f"halfbyte results {name} --seeds {','.join(map(str, seeds))}",
+        "command": command,
     }
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tempfile
 import time
 from dataclasses import asdict
@@ -159,6 +160,9 @@ def results(
     seeds: Annotated[str, typer.Option(help="Seeds, apart by commas.")] = "1,2,3",
     out: Annotated[Path, typer.Option(help="Folder of the runs; finished ones are kept.")] = Path("runs") / "results",
     jobs: Jobs = 1,
+    prune: Annotated[
+        str | None, typer.Option(help="Prune the runs besides, with these options of halfbyte prune.")
+    ] = None,
     ship: Annotated[
         bool, typer.Option("--ship", help="Copy each recipe's best seed (by validation) to models/.")
     ] = False,
@@ -173,17 +177,27 @@ def results(
         raise HalfbyteError(f"--seeds {seeds}: expected numbers apart by commas, such as 1,2,3") from None
     for name in recipes:
         load_recipe(name)
+    options = shlex.split(prune or "")
+    rows = []
     with Progress(console=screen) as bars:
-        task = bars.add_task("runs", total=len(recipes) * len(numbers))
-        for folder in table.run_all(recipes, numbers, out, jobs):
-            bars.update(task, advance=1, description=folder.name)
-            name = folder.name.rpartition("-s")[0]
-            if folder.name.endswith(f"-s{numbers[-1]}"):  # the recipe's last: its row is there, keep it
-                row = table.summarize(name, numbers, out)
-                table.write_results([row], ROOT / "models" / "results.json", ROOT / "README.md")
-                if ship:
-                    table.ship(row, out, ROOT / "models")
-    Console().print(table.markdown([table.summarize(name, numbers, out) for name in recipes]), markup=False)
+        task = bars.add_task("runs", total=len(recipes) * len(numbers) * (2 if options else 1))
+
+        def finished(name: str, runs: Iterable[Path], command: str) -> None:
+            """Its row, as soon as the last of a recipe's runs is there."""
+            for folder in runs:
+                bars.update(task, advance=1, description=folder.name)
+            rows.append(table.summarize(name, numbers, out, command))
+            table.write_results(rows[-1:], ROOT / "models" / "results.json", ROOT / "README.md")
+            if ship:
+                table.ship(rows[-1], out, ROOT / "models")
+
+        for name in recipes:
+            command = f"halfbyte results {name} --seeds {seeds}"
+            finished(name, table.run_all(name, numbers, out, jobs), command)
+            if options:
+                pruned = table.prune_all(name, options, numbers, out, jobs)
+                finished(table.pruned_name(name), pruned, f"{command} --prune {shlex.quote(prune or '')}")
+    Console().print(table.markdown(rows), markup=False)
 
 
 def _with_bar(records: Iterable[One], total: int, title: str) -> list[One]:

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -15,7 +13,7 @@ from exporter.chips import products
 from exporter.chips.chip import load_chip
 from exporter.chips.emulate import measure, roomy
 from exporter.chips.image import Options, link_image, test_images
-from exporter.results import best_validation
+from exporter.results import best_validation, finish
 from training.errors import HalfbyteError
 from training.files import write_text
 
@@ -101,24 +99,6 @@ def _row(step: Step, folder: Path, seed: int) -> Row | None:
         write_text(run / ROW, json.dumps(row and asdict(row)) + "\n")
     found = json.loads((run / ROW).read_text(encoding="utf-8"))
     return found and Row(**found | {"step": step.name, "series": step.series})
-
-
-def finish(words: Sequence[str], run: Path) -> None:
-    """Run `halfbyte <words> --out <run>`, or go on with it, then export and verify; HalfbyteError says what it said."""
-    begun, trained = (run / "resume.safetensors").is_file(), (run / "checkpoint.safetensors").is_file()
-    if begun or not trained:
-        _call([*words, "--out", str(run), *(["--resume"] if begun else [])])
-    if not (run / "verified.json").is_file():
-        _call(["export", str(run)])
-        _call(["verify", str(run)])
-
-
-def _call(words: Sequence[str]) -> None:
-    command = [sys.executable, "-m", "halfbyte.cli", *words]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own command)
-    if result.returncode:
-        said = result.stderr.strip().splitlines() or [f"exit code {result.returncode}"]
-        raise HalfbyteError(f"halfbyte {' '.join(words)}: {said[-1].removeprefix('halfbyte: ')}")
 
 
 def _measure(step: Step, seed: int, run: Path) -> Row:
