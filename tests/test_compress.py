@@ -207,6 +207,14 @@ def test_a_run_keeps_the_network_without_dead_rows_and_its_accuracy(tmp_path):
     )
 
 
+def test_what_was_compressed_before_goes_on_with_the_bits_it_has():
+    model = models.build(recipe(), (8, 8), "uint8", 10)
+    compress.begin(model)
+    set_bits(model.fc1, [3] * 24)
+    compress.begin(model)
+    assert model.fc1.row_bits.whole.tolist() == [3] * 24
+
+
 def test_bits_of_price_zero_are_all_kept(tmp_path):
     model = train(recipe(gamma=0.0), tmp_path / "run")
     assert all(layer.row_bits.whole.eq(8).all() for layer in compress.weighted(model).values())

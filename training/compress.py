@@ -50,9 +50,12 @@ def followers(model: nn.Module) -> dict[str, BitLayer]:
 
 
 def begin(model: nn.Module) -> None:
-    """Give every row 8 bits to begin with; HalfbyteError names a layer that cannot learn them."""
+    """Give every row 8 bits to begin with, unless it has bits; HalfbyteError names a layer that cannot learn them."""
     may_go, ties = followers(model), find_ties(model).layers
     for name, layer in weighted(model).items():
+        if layer.row_bits is not None:  # of a run that was trained before
+            layer.row_bits.least, layer.row_bits.pixels = 0 if name in may_go else 1, ties[name].pixels
+            continue
         try:
             layer.learn_bits(least=0 if name in may_go else 1, pixels=ties[name].pixels)
         except HalfbyteError as error:
