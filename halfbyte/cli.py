@@ -8,31 +8,30 @@ import json
 import os
 import shlex
 import sys
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from halfbyte import __version__
 from halfbyte.benchmarks import bench, results
 from halfbyte.bits import bits
 from halfbyte.chips import VERBS, emulate
+from halfbyte.pruning import prune
 from halfbyte.studies import study
+from halfbyte.training import Out, Resume, Seed, Sets, check_folder, new_folder, training_bar
 from training.errors import HalfbyteError
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads starve a shared core
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from torch import nn
 
     from exporter.verify import Report
-    from training.loop import Epoch
     from training.recipe import Recipe
 
 app = typer.Typer(
@@ -48,10 +47,6 @@ PIPE_WIDTH = 160  # columns where standard output is no terminal
 screen = Console(stderr=True)  # progress, tables, errors
 RunFolder = Annotated[Path, typer.Argument(help="Run folder, or a shipped model such as models/mnist-fc-12k.")]
 RecipeName = Annotated[str, typer.Argument(help="Name of a recipe (see: halfbyte recipes), or a .toml file.")]
-Out = Annotated[Path | None, typer.Option(help="Run folder; default: runs/RECIPE-sSEED.")]
-Seed = Annotated[int | None, typer.Option(help="Short for --set train.seed=N.")]
-Sets = Annotated[list[str] | None, typer.Option("--set", help="Change a setting, e.g. train.epochs=5. Repeatable.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")]
 Images = Annotated[str, typer.Option(help="Test images to compare: a number, or all.")]
 Random = Annotated[int, typer.Option(min=0, help="Made-up samples to compare besides.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
@@ -216,6 +211,7 @@ def _demo_table(folder: Path) -> Table:
     return table
 
 
+app.command()(prune)
 app.command()(results)
 app.command()(bits)
 app.command()(study)
@@ -303,32 +299,6 @@ def _warn(model: nn.Module, name: str) -> None:
         screen.print(f"note: this network trains, but cannot be exported: {error}", markup=False, soft_wrap=True)
 
 
-@contextmanager
-def _new_folder(folder: Path) -> Iterator[None]:
-    """Make the folder; if what follows fails before anything is written there, take it away again."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK):
-        raise HalfbyteError(f"{folder} cannot be written; choose another --out")
-    try:
-        yield
-    except KeyboardInterrupt:
-        if (folder / "resume.safetensors").is_file():
-            screen.print(f"{folder}: go on with --resume", markup=False, highlight=False, soft_wrap=True)
-        raise
-    finally:
-        with suppress(OSError):  # not empty: as it should be
-            folder.rmdir()
-
-
-@contextmanager
-def closing_bar(bars: Progress) -> Iterator[Progress]:
-    """Leave a progress bar that may have been started in a clean state."""
-    try:
-        yield bars
-    finally:
-        bars.stop()
-
-
 def _train(
     name: str,
     out: Path | None,
@@ -343,24 +313,9 @@ def _train(
     overrides = [*sets, *([] if seed is None else [f"train.seed={seed}"])]
     recipe = load_recipe(name, overrides)
     folder = out or Path("runs") / f"{recipe.name}-s{recipe.train.seed}"
-    _check_folder(folder, resume)
-    columns = ("{task.description}", "{task.fields[status]}")
-    bar = TextColumn(columns[0]), BarColumn(None), TextColumn(columns[1]), TimeRemainingColumn()
-    with _new_folder(folder), closing_bar(Progress(*bar, console=screen)) as bars:
-        task = bars.add_task(f"{recipe.name} seed {recipe.train.seed}", total=recipe.train.epochs, status="")
-        done = 0
-
-        def progress(event: Epoch | float) -> None:
-            nonlocal done
-            bars.start()  # not before there is something to show
-            if isinstance(event, float):
-                bars.update(task, completed=done + event)
-                return
-            done = event.epoch
-            accuracy = f"validation {event.validation_accuracy:.2f} %"
-            status = f"epoch {done}/{recipe.train.epochs}  loss {event.loss:.4f}  {accuracy}"
-            bars.update(task, completed=done, status=status)
-
+    check_folder(folder, resume)
+    label = f"{recipe.name} seed {recipe.train.seed}"
+    with new_folder(folder), training_bar(label, recipe.train.epochs) as progress:
         command = _command(name, sets, recipe)
         model = loop.train(
             recipe, folder, command=command, resume=resume, check=lambda m: check(m, recipe.name), progress=progress
@@ -375,17 +330,6 @@ def _command(name: str, sets: list[str], recipe: Recipe) -> str:
     for setting in sets:
         words += ["--set", setting]
     return shlex.join(words)
-
-
-def _check_folder(folder: Path, resume: bool) -> None:
-    """A run neither overwrites another nor begins where it cannot write."""
-    begun, finished = (folder / "resume.safetensors").is_file(), (folder / "checkpoint.safetensors").is_file()
-    if resume and not begun:
-        raise HalfbyteError(f"{folder} holds no interrupted run; start one without --resume")
-    if begun and not resume:
-        raise HalfbyteError(f"{folder} holds an interrupted run; go on with --resume, or choose another --out")
-    if finished and not begun:
-        raise HalfbyteError(f"{folder} holds a finished run; choose another --out, or delete it")
 
 
 def _export(folder: Path, plan: str = "auto", optimize: str | None = None, codec: str | None = None) -> None:

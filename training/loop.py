@@ -92,15 +92,11 @@ def train(
     settings, device = recipe.train, pick_device()
     torch.set_num_threads(1)  # the layers are small: a second core serves better by making batches
     parts = split(recipe)
-    training, validation = (
-        Images(torch.as_tensor(d.x, device=device), torch.as_tensor(d.y, device=device)) for d in parts
-    )
+    training, validation = (on_device(part) for part in parts)
     torch.manual_seed(settings.seed)
-    model = (
-        models.build(recipe, parts[0].x.shape[1:], str(parts[0].x.dtype), len(parts[0].labels))
-        if start is None
-        else start
-    )
+    model = start
+    if model is None:
+        model = models.build(recipe, parts[0].x.shape[1:], str(parts[0].x.dtype), len(parts[0].labels))
     model = model.to(device)
     check(model)
     if recipe.prune:
@@ -111,9 +107,7 @@ def train(
     average = Average(model, settings.average)
     formats = switch.own_formats(model)
     history = _resume(folder, model, average, optimizers, recipe, formats) if resume else []
-    about = {"recipe": recipe.model_dump(mode="json", exclude_none=True), "command": command, "labels": parts[0].labels}
-    about |= {"shape": parts[0].x.shape[1:], "dtype": str(parts[0].x.dtype)}
-    about |= {} if parent is None else {"parent": parent}
+    about = describe(recipe, command, parts[0], parent)
     write_text(folder / "recipe.toml", recipe.to_toml())
     distort = augment.Augment(**recipe.augment.model_dump())
     samples = Samples(training.x, training.y, settings, distort)
@@ -146,6 +140,19 @@ def split(recipe: Recipe) -> tuple[data.Dataset, data.Dataset]:
     """The training and the validation part of a recipe's training set."""
     settings = recipe.train
     return data.split(data.load_train(recipe.data), settings.seed if settings.split is None else settings.split)
+
+
+def on_device(part: data.Dataset) -> Images:
+    """All samples where they are trained on."""
+    device = pick_device()
+    return Images(torch.as_tensor(part.x, device=device), torch.as_tensor(part.y, device=device))
+
+
+def describe(recipe: Recipe, command: str, part: data.Dataset, parent: dict[str, Any] | None) -> dict[str, Any]:
+    """What a checkpoint says about its network."""
+    about = {"recipe": recipe.model_dump(mode="json", exclude_none=True), "command": command, "labels": part.labels}
+    about |= {"shape": part.x.shape[1:], "dtype": str(part.x.dtype)}
+    return about if parent is None else about | {"parent": parent}
 
 
 def _train_epoch(

@@ -27,6 +27,8 @@ def make_optimizers(model: nn.Module, train: TrainSection, lr_bits: float = 0.0)
     Muon: Jordan et al. 2024 (kellerjordan.github.io/posts/muon), steps with orthogonalized momentum.
     """
     matrices = [m.weight for m in model.modules() if isinstance(m, BitLayer)]
+    for matrix in matrices:
+        matrix.requires_grad_(train.only is None)
     bits = [m.bits for m in model.modules() if isinstance(m, RowBits)]
     known = {id(p) for p in (*matrices, *bits)}
     others = [p for p in model.parameters() if id(p) not in known]

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 
 def plot_run(folder: Path, model: nn.Module) -> None:
-    """Write curves.png and weights.png into a run folder; matplotlib draws without a screen."""
-    _save(_curves(folder / "curves.csv"), folder / "curves.png")
+    """Write curves.png, where there are any, and weights.png into a run folder; matplotlib draws without a screen."""
+    if (folder / "curves.csv").is_file():
+        _save(_curves(folder / "curves.csv"), folder / "curves.png")
     _save(_weights(model), folder / "weights.png")
 
 

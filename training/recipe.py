@@ -406,7 +406,7 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     if not overrides:
         return check_recipe(table, str(path))
     for override in overrides:
-        _set(table, override)
+        set_value(table, override)
     return check_recipe(table, f"{path.name} with {' '.join(f'--set {override}' for override in overrides)}")
 
 
@@ -425,7 +425,7 @@ def check_recipe(table: dict[str, Any], where: str) -> Recipe:
         raise HalfbyteError(f"{where}: {_explain(error)}") from None
 
 
-def _set(table: dict[str, Any], override: str) -> None:
+def set_value(table: dict[str, Any], override: str) -> None:
     """Apply one "a.b=value"; the value is TOML, or a bare word."""
     key, equals, text = override.partition("=")
     if not equals or not key.strip():

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from training.errors import HalfbyteError
-from training.layers import BitLayer
 from training.prune import masks, obs
 from training.prune.choose import Cost, Goal, choose
 from training.prune.cut import remove
@@ -20,8 +19,40 @@ from training.prune.ties import find_ties
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-COSTS = ("weights", "products")
-SCOPES = ("global", "layer")
+
+CHOICES = {"cost": ("weights", "products"), "scope": ("global", "layer")}
+
+
+@dataclass(frozen=True)
+class Method:
+    """What to remove, and how; see `prune`. HalfbyteError where that contradicts itself."""
+
+    sparsity: float | None
+    structured: bool = False
+    score: str = "magnitude"
+    cost: Cost = "weights"
+    scope: str = "global"
+    n_of_m: str | None = None
+    one_shot: bool = False
+
+    def __post_init__(self) -> None:
+        if get_score(self.score).learned and not self.structured:
+            raise HalfbyteError(f"score '{self.score}' is learned for channels; give it structured, or take another")
+        for what, known in CHOICES.items():
+            if (value := getattr(self, what)) not in known:
+                raise HalfbyteError(f"{what} must be one of {', '.join(known)}, got '{value}'")
+        if self.structured and (self.n_of_m or self.one_shot):
+            raise HalfbyteError("N:M and one-shot are for single weights; leave them out, or structured")
+        if self.one_shot and self.score != "magnitude":
+            raise HalfbyteError(f"one-shot has a score of its own; leave '{self.score}' out")
+        if self.n_of_m:
+            masks.parse_n_of_m(self.n_of_m)
+            if self.sparsity is not None:
+                raise HalfbyteError(f"'{self.n_of_m}' says how many weights stay; leave the sparsity out")
+        elif self.sparsity is None:
+            raise HalfbyteError("give the sparsity: the fraction to remove, such as 0.5")
+        elif not 0 <= self.sparsity < 1:
+            raise HalfbyteError(f"sparsity must be at least 0 and below 1, got {self.sparsity:g}")
 
 
 @dataclass(frozen=True)
@@ -72,26 +103,20 @@ def prune(
         samples = Samples(x, torch.zeros(len(x), dtype=torch.int64, device=x.device) if y is None else y)
     if y is None and get_score(score).needs_classes:
         raise HalfbyteError(f"score '{score}' looks at samples and their classes; give it x and y")
-    if structured:
-        if n_of_m or one_shot:
-            raise HalfbyteError("n_of_m and one_shot are for single weights; leave them out, or structured")
-        return remove_channels(model, score, Goal(_fraction(sparsity), cost), samples)
-    return prune_weights(model, sparsity, score, scope, n_of_m, one_shot=one_shot, samples=samples)
+    return prune_with(model, Method(sparsity, structured, score, cost, scope, n_of_m, one_shot), samples)
 
 
-def _fraction(sparsity: float | None) -> float:
-    if sparsity is None:
-        raise HalfbyteError("give the sparsity: the fraction to remove, such as 0.5")
-    if not 0 <= sparsity < 1:
-        raise HalfbyteError(f"sparsity must be at least 0 and below 1, got {sparsity!r}")
-    return sparsity
+def prune_with(model: nn.Module, method: Method, samples: Samples | None) -> Pruned:
+    """Prune a model in place."""
+    if method.structured:
+        return _remove_channels(model, method, samples)
+    return _prune_weights(model, method, samples)
 
 
-def remove_channels(model: nn.Module, score: str, goal: Goal, samples: Samples | None) -> Pruned:
-    """Remove the channels that are worth least until the goal is reached, in place."""
-    if goal.cost not in COSTS:
-        raise HalfbyteError(f"cost must be one of {', '.join(COSTS)}, got {goal.cost!r}")
-    found, ties = get_score(score), find_ties(model)
+def _remove_channels(model: nn.Module, method: Method, samples: Samples | None) -> Pruned:
+    assert method.sparsity is not None
+    goal = Goal(method.sparsity, method.cost)
+    found, ties = get_score(method.score), find_ties(model)
     nothing = torch.zeros(ties.count + 1, dtype=torch.bool)
     choose(ties, torch.zeros(ties.count), goal, per_cost=False)  # refuses what cannot be reached, before it learns
     gone = choose(ties, found.of_channels(model, ties, samples, goal), goal, per_cost=not found.learned)
@@ -103,43 +128,21 @@ def remove_channels(model: nn.Module, score: str, goal: Goal, samples: Samples |
     )
 
 
-def prune_weights(
-    model: nn.Module,
-    sparsity: float | None,
-    score: str,
-    scope: str,
-    n_of_m: str | None,
-    *,
-    one_shot: bool,
-    samples: Samples | None,
-) -> Pruned:
-    """Set the weights that are worth least to 0 for good, in place."""
-    layers = {path: module for path, module in model.named_modules() if isinstance(module, BitLayer)}
+def _prune_weights(model: nn.Module, method: Method, samples: Samples | None) -> Pruned:
+    layers = masks.layers_of(model)
     masks.check_prunable(layers)
-    if scope not in SCOPES:
-        raise HalfbyteError(f"scope must be one of {', '.join(SCOPES)}, got {scope!r}")
-    if n_of_m and sparsity is not None:
-        raise HalfbyteError(f"'{n_of_m}' says how many weights stay; leave the sparsity out")
-    pattern = masks.parse_n_of_m(n_of_m) if n_of_m else None
-    fraction = None if pattern else _fraction(sparsity)
 
     def kept(scores: dict[str, Tensor]) -> dict[str, Tensor]:
-        for path, layer in layers.items():
-            if layer.mask is not None:  # what was pruned before stays pruned
-                scores[path] = scores[path].masked_fill(~layer.mask, -1)
-        if pattern:
-            return masks.n_of_m(layers, scores, *pattern)
-        assert fraction is not None
-        return masks.smallest(scores, fraction, scope)
+        return masks.chosen(layers, scores, method.sparsity, method.scope, method.n_of_m)
 
-    if one_shot:
+    if method.one_shot:
         if samples is None:
             raise HalfbyteError("one_shot looks at samples; give it x")
         obs.prune_once(model, layers, samples, kept)
     else:
         for layer in layers.values():
             layer.update_clip()
-        masks.apply(layers, kept(get_score(score).of_weights(model, layers, samples)))
+        masks.apply(layers, kept(get_score(method.score).of_weights(model, layers, samples)))
     zeros = sum(int((~layer.mask).sum()) for layer in layers.values() if layer.mask is not None)
     part = zeros / sum(layer.weight.numel() for layer in layers.values())
     return Pruned(part, 0.0, {path: (layer.out_channels,) * 2 for path, layer in layers.items()})

@@ -46,7 +46,4 @@ def prune_least(model: nn.Module, sparsity: float, scope: str, score: str, sampl
     for layer in layers.values():
         layer.update_clip()
     scores = get_score(score).of_weights(model, layers, samples)
-    for path, layer in layers.items():
-        if layer.mask is not None:
-            scores[path] = scores[path].masked_fill(~layer.mask, -1)
-    masks.apply(layers, masks.smallest(scores, sparsity, scope))
+    masks.apply(layers, masks.chosen(layers, scores, sparsity, scope, None))

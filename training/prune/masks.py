@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from training.prune.scores.base import Layers
 
 
+def layers_of(model: nn.Module) -> Layers:
+    """All layers of weights of a model, by path, in order."""
+    return {path: module for path, module in model.named_modules() if isinstance(module, BitLayer)}
+
+
 def prunable(model: nn.Module) -> Layers:
     """The layers whose weights can be 0, in order; HalfbyteError names the format where there are none."""
-    layers = {path: module for path, module in model.named_modules() if isinstance(module, BitLayer)}
+    layers = layers_of(model)
     able = {path: layer for path, layer in layers.items() if can_be_zero(layer)}
     if not able:
         check_prunable(layers)
@@ -38,6 +43,20 @@ def check_prunable(layers: Layers) -> None:
             layer.check_prunable()
         except HalfbyteError as error:
             raise HalfbyteError(f"{path}: {error}; or remove channels instead, which every format can") from None
+
+
+def chosen(
+    layers: Layers, scores: dict[str, Tensor], sparsity: float | None, scope: str, pattern: str | None
+) -> dict[str, Tensor]:
+    """What stays of every layer, N:M where there is a pattern; what was pruned before stays pruned.  # path: bool"""
+    before = {path: layer.mask for path, layer in layers.items() if layer.mask is not None}
+    scores = scores | {path: scores[path].masked_fill(~mask, -1) for path, mask in before.items()}
+    if pattern is None:
+        assert sparsity is not None
+        masks = smallest(scores, sparsity, scope)
+    else:
+        masks = n_of_m(layers, scores, *parse_n_of_m(pattern))
+    return masks | {path: masks[path] & mask for path, mask in before.items()}
 
 
 def smallest(scores: dict[str, Tensor], sparsity: float, scope: str) -> dict[str, Tensor]:
@@ -106,5 +125,5 @@ def apply(layers: Layers, masks: dict[str, Tensor]) -> None:
 
 def sparsity(model: nn.Module) -> float:
     """Fraction of the weights that are 0 in eval(), of all layers."""
-    levels = [layer.levels() for layer in model.modules() if isinstance(layer, BitLayer)]
+    levels = [layer.levels() for layer in layers_of(model).values()]
     return sum(int((w == 0).sum()) for w in levels) / max(1, sum(w.numel() for w in levels))

@@ -32,9 +32,9 @@ class Score:
     needs_classes: ClassVar[bool] = True
     learned: ClassVar[bool] = False
 
-    def of_weights(self, model: nn.Module, layers: Layers, samples: Samples | None) -> dict[str, Tensor]:  # noqa: ARG002
+    def of_weights(self, model: nn.Module, layers: Layers, samples: Samples | None) -> dict[str, Tensor]:
         """Of every weight of these layers of a model, at least 0.  # path: (out_channels, fan_in)"""
-        raise HalfbyteError(f"score '{self.name}' is learned for channels; give it structured, or take another score")
+        raise NotImplementedError
 
     def of_channels(self, model: nn.Module, ties: Ties, samples: Samples | None, goal: Goal) -> Tensor:
         """Of every group of channels that go together.  # (ties.count,)
