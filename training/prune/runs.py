@@ -96,6 +96,8 @@ def prune_run(
     The rest as in `loop.train`. Single weights are pruned gradually while it trains, if it does, and neither one_shot
     nor N:M. The validation images are those that the run had.
     """
+    if recipe.compress is not None:
+        raise HalfbyteError(f"{recipe.name}: a self-compressed run has chosen its rows and bits; prune the run before")
     accuracy_before = None if parent is None else parent.get("validation_accuracy")
     if resume:
         recipe = _begun(folder, command)
@@ -155,6 +157,7 @@ def finetuned_recipe(recipe: Recipe, finetune: Finetune, gradual: Method | None)
     table = recipe.model_dump(mode="json", exclude_none=True)
     train = table["train"]
     table.pop("prune", None)
+    train.pop("switch", None)
     if gradual is not None:
         scope, score = gradual.scope, gradual.score
         table["prune"] = {"sparsity": gradual.sparsity, "begin": 0.0, "end": RISE, "scope": scope, "score": score}
