@@ -18,6 +18,7 @@ from training.files import write_text
 
 screen = Console(stderr=True)
 DOCS = Path(__file__).parent.parent / "docs" / "studies"  # halfbyte is used from a checkout
+PIPE_WIDTH = 160  # columns where standard output is no terminal
 ANSWER = "\n## "  # where what was written by hand begins, behind the table
 
 
@@ -66,7 +67,8 @@ def study(
     table = Table(*page.HEAD, box=None)
     for line in page.cells(rows):
         table.add_row(*line)
-    Console().print(table)
+    console = Console()
+    (console if console.is_terminal else Console(width=PIPE_WIDTH)).print(table)
     screen.print(f"{folder}/{name}.md, {folder}/{name}.png", markup=False, highlight=False, soft_wrap=True)
 
 

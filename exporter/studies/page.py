@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from exporter.studies.base import Row, Study
 
+SHOWN = 5  # points of accuracy below the best; what is further down is in the table
 HEAD = ("series", "network", "accuracy, %", "weights, bytes", "linked, bytes", "instructions", "products not 0")
 PAGE = """\
 # Study: {name}
@@ -72,11 +73,14 @@ def page(study: Study, rows: Sequence[Row], epochs: int, answer: str = "") -> st
 
 def plot(study: Study, rows: Sequence[Row], path: Path) -> None:
     """A PNG with two panels, a line for each series."""
-    from matplotlib.figure import Figure  # noqa: PLC0415 (heavy, and an extra)
+    from matplotlib import colormaps  # noqa: PLC0415 (heavy, and an extra)
+    from matplotlib.figure import Figure  # noqa: PLC0415
 
-    figure = Figure(figsize=(12, 5), layout="constrained")
+    figure = Figure(figsize=(13, 6), layout="constrained")
+    colors = colormaps["tab20"].colors  # type: ignore[attr-defined]
     what = {"linked_bytes": f"linked bytes on {CHIP}", "instructions": f"instructions of an inference on {CHIP}"}
     for axis, (key, title) in zip(figure.subplots(1, 2), what.items(), strict=True):
+        axis.set_prop_cycle(color=[*colors[::2], *colors[1::2]])
         for series in dict.fromkeys(row.series for row in rows):
             points = []
             for step in dict.fromkeys(row.step for row in rows if row.series == series):
@@ -86,11 +90,13 @@ def plot(study: Study, rows: Sequence[Row], path: Path) -> None:
                 points.append((statistics.mean(getattr(row, key) for row in own), statistics.mean(accuracy), spread))
             x, y, error = zip(*sorted(points), strict=True)
             axis.errorbar(x, y, error, marker="o", capsize=3, label=series)
+        best = max(row.accuracy for row in rows)
+        axis.set_ylim(bottom=max(axis.get_ylim()[0], best - SHOWN), top=min(axis.get_ylim()[1], best + SHOWN / 10))
         axis.set_xlabel(title)
         axis.set_ylabel("accuracy of the C, %")
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.25)
-    figure.axes[0].legend(fontsize=8)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=6)
     figure.suptitle(study.question, fontsize=10)
     with files.replacing(path) as temporary:
         figure.savefig(temporary, dpi=110, format="png", metadata={"Software": None})
