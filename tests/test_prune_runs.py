@@ -168,6 +168,17 @@ def test_a_run_of_a_format_without_0_is_pruned_in_another_one(halfbyte, parents,
     assert load_recipe(out / "recipe.toml").model.format == "int4"
 
 
+def test_a_self_compressed_run_keeps_the_bits_of_the_rows_that_stay(halfbyte, tmp_path):
+    settings = ["train.epochs=2", "model.format=int8", "compress.gamma=0.015"]
+    loop.train(load_recipe("digits-fc", settings), tmp_path / "bits")
+    words = ("--target-sparsity", "0.5", "--structured", "--finetune", 1)
+    assert halfbyte("prune", tmp_path / "bits", *words, "--out", tmp_path / "out")[0] == 0
+    for layer in masks.layers_of(load_run(tmp_path / "out").model).values():
+        assert len(layer.row_bits.bits) == layer.out_channels
+    assert halfbyte("export", tmp_path / "out")[0] == 0
+    assert halfbyte("verify", tmp_path / "out")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

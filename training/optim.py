@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def make_optimizers(model: nn.Module, train: TrainSection, lr_bits: float = 0.0) -> list[torch.optim.Optimizer]:
-    """The optimizer of the quantized matrices, unless they stay, and that of the rest; each group keeps its `base_lr`.
+    """The optimizer of the quantized matrices, then that of everything else; each group keeps its `base_lr`.
 
     lr_bits  of the bits of rows, where they are learned
 
@@ -28,14 +28,12 @@ def make_optimizers(model: nn.Module, train: TrainSection, lr_bits: float = 0.0)
     """
     matrices = [m.weight for m in model.modules() if isinstance(m, BitLayer)]
     for matrix in matrices:
-        matrix.requires_grad_(train.only is None)
+        matrix.requires_grad_(train.only is None)  # no optimizer moves what has no gradient
     bits = [m.bits for m in model.modules() if isinstance(m, RowBits)]
     known = {id(p) for p in (*matrices, *bits)}
     others = [p for p in model.parameters() if id(p) not in known]
     make = {"adamw": torch.optim.AdamW, "muon": torch.optim.Muon}[train.optimizer]
-    optimizers: list[torch.optim.Optimizer] = []
-    if train.only is None:
-        optimizers.append(make(matrices, lr=train.lr, weight_decay=train.weight_decay))
+    optimizers: list[torch.optim.Optimizer] = [make(matrices, lr=train.lr, weight_decay=train.weight_decay)]
     if others:
         optimizers.append(torch.optim.AdamW(others, lr=train.lr_other, weight_decay=0.0))
     if bits:

@@ -96,8 +96,6 @@ def prune_run(
     The rest as in `loop.train`. Single weights are pruned gradually while it trains, if it does, and neither one_shot
     nor N:M. The validation images are those that the run had.
     """
-    if recipe.compress is not None:
-        raise HalfbyteError(f"{recipe.name}: a self-compressed run has chosen its rows and bits; prune the run before")
     accuracy_before = None if parent is None else parent.get("validation_accuracy")
     if resume:
         recipe = _begun(folder, command)
