@@ -38,7 +38,9 @@ RANDOM = "random samples"  # in place of test images
 RunFolder = Annotated[Path, typer.Argument(help="Run folder, or a shipped model such as models/mnist-fc-12k.")]
 ChipName = Annotated[str, typer.Option(help="Chip (see: halfbyte chips).")]
 ToolchainName = Annotated[str, typer.Option("--toolchain", help="Compiler: zig (from pip), or gcc (the machine's).")]
-Optimize = Annotated[str, typer.Option(help="Compile for size (s) or speed (2), or only kernels for speed (mix).")]
+Compile = Annotated[
+    str, typer.Option("--compile", help="Compile for size (s) or speed (2), or only kernels for speed (mix).")
+]
 Kernels = Annotated[str, typer.Option(help="Run kernels from flash, or from ram: faster where flash has wait states.")]
 Variant = Annotated[str, typer.Option(help="Kernels: auto is the fastest that fits, or portable, or one variant's.")]
 Input = Annotated[
@@ -78,7 +80,7 @@ def build(
     folder: RunFolder,
     chip: ChipName,
     toolchain: ToolchainName = "zig",
-    optimize: Optimize = "s",
+    compile_: Compile = "s",
     kernels: Kernels = "flash",
     variant: Variant = "auto",
     input_: Input = "auto",
@@ -90,7 +92,7 @@ def build(
     from exporter.chips.image import Options, to_json, write  # noqa: PLC0415
     from exporter.chips.parts import parts  # noqa: PLC0415
 
-    image = _build(folder, chip, Options(toolchain, optimize, samples, kernels=kernels, input=input_, variant=variant))
+    image = _build(folder, chip, Options(toolchain, compile_, samples, kernels=kernels, input=input_, variant=variant))
     paths = write(image, out or folder / "firmware" / chip)
     listed = parts(image)
     record = {**to_json(image), "parts": [asdict(part) for part in listed], "files": [str(path) for path in paths]}
@@ -158,7 +160,7 @@ def emulate(
     chip: ChipName,
     images: Annotated[int, typer.Option(min=1, help="Test images to send over the emulated UART.")] = 100,
     toolchain: ToolchainName = "zig",
-    optimize: Optimize = "s",
+    compile_: Compile = "s",
     kernels: Kernels = "flash",
     variant: Variant = "auto",
     input_: Input = "auto",
@@ -170,15 +172,15 @@ def emulate(
 ) -> None:
     """Run a firmware image on an emulated chip; compare every score and every layer. Exit code 1 on a difference.
 
-    `all` as --chip, --toolchain, --optimize or --kernels goes through all of them and prints a row for each, as several
+    `all` as --chip, --toolchain, --compile or --kernels goes through all of them and prints a row for each, as several
     runs do; --table keeps the rows in a file as well. Without --json, and where matplotlib is installed,
     RUN/firmware/CHIP/instructions.png shows where the instructions go.
     """
     from exporter.chips.image import Options  # noqa: PLC0415
     from exporter.graph import has_recipe, load_graph  # noqa: PLC0415
 
-    options = Options(toolchain, optimize, samples, kernels=kernels, input=input_, variant=variant)
-    words = {"chip": chip, "toolchain": toolchain, "optimize": optimize, "kernels": kernels}
+    options = Options(toolchain, compile_, samples, kernels=kernels, input=input_, variant=variant)
+    words = {"chip": chip, "toolchain": toolchain, "compile": compile_, "kernels": kernels}
     if ALL in words.values() or len(folders) > 1 or table:
         _emulate_all(folders, words, images, options, table, as_json=as_json)
         return
@@ -221,11 +223,11 @@ def _emulate_all(
     from exporter.chips.emulate import REASONS, row  # noqa: PLC0415
     from exporter.chips.image import KERNELS  # noqa: PLC0415
     from exporter.chips.tablefile import TableFile  # noqa: PLC0415
-    from exporter.chips.toolchain import OPTIMIZE, TOOLCHAINS  # noqa: PLC0415
+    from exporter.chips.toolchain import COMPILE, TOOLCHAINS  # noqa: PLC0415
     from exporter.graph import has_recipe, load_graph  # noqa: PLC0415
 
     graphs = {folder: load_graph(folder) for folder in folders}
-    every: tuple[Iterable[str], ...] = (chip_names(), TOOLCHAINS, OPTIMIZE, KERNELS)
+    every: tuple[Iterable[str], ...] = (chip_names(), TOOLCHAINS, COMPILE, KERNELS)
     chosen = [_choices(option, word, all_) for (option, word), all_ in zip(words.items(), every, strict=True)]
     choices = list(itertools.product(*chosen))
     file = TableFile(table, _table_command(folders, words, images, options, table)) if table else None
@@ -238,7 +240,7 @@ def _emulate_all(
             title = file.begin(graph, f"{images} {kind}") if file else ""
             rows = []
             for name, compiler, level, place in choices:
-                wanted = replace(options, toolchain=compiler, optimize=level, kernels=place)
+                wanted = replace(options, toolchain=compiler, compile=level, kernels=place)
                 if file is None or not file.has(title, name, wanted):
                     rows.append(row(folder, load_chip(name), x[:images], wanted, x))
                     if file:
@@ -278,7 +280,7 @@ def _short(one: dict[str, Any]) -> dict[str, str]:
     """A row as it is printed: fewer and shorter columns."""
     return {
         "chip": one["chip"],
-        "built by": f"{one['toolchain']} -O{one['optimize']}",
+        "built by": f"{one['toolchain']} -O{one['compile']}",
         "images": _cell(one["images"]),
         "differ": _cell(one["mismatches"]),
         "flash": _cell(one["flash"]),
@@ -318,7 +320,7 @@ def _print_report(report: Report, chip: Chip, kind: str) -> None:
     if functions:
         _print_rows(functions, right=("instructions",))
     console = Console()
-    of = f"{report.name} on {report.chip} ({report.toolchain} -O{report.optimize})"
+    of = f"{report.name} on {report.chip} ({report.toolchain} -O{report.compile})"
     ram, data = report.ram + report.stack_bound, f"{report.ram:,} of data"
     stack = f"at most {report.stack_bound:,} of stack ({report.stack:,} seen)"
     ms = 1000 * (report.cycles or 0) / (chip.clock_hz or 1)
@@ -344,7 +346,7 @@ def fit(
     chip: ChipName,
     sets: Annotated[list[str] | None, typer.Option("--set", help="Change a setting. Repeatable.")] = None,
     toolchain: ToolchainName = "zig",
-    optimize: Optimize = "s",
+    compile_: Compile = "s",
     kernels: Kernels = "flash",
     variant: Variant = "auto",
     input_: Input = "auto",
@@ -360,7 +362,7 @@ def fit(
     described, loaded = load_chip(chip), load_recipe(recipe, sets or [])
     with screen.status(f"building an untrained {recipe} for {chip}"):
         found = fitting.fit(
-            loaded, described, Options(toolchain, optimize, samples, kernels=kernels, input=input_, variant=variant)
+            loaded, described, Options(toolchain, compile_, samples, kernels=kernels, input=input_, variant=variant)
         )
     if as_json:
         print(json.dumps(found.to_json()))
@@ -425,7 +427,7 @@ def flash(
     port: Annotated[str | None, typer.Option(help="Serial port, where the tool needs one.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Build, print the command, do not run it.")] = False,
     toolchain: ToolchainName = "zig",
-    optimize: Optimize = "s",
+    compile_: Compile = "s",
     kernels: Kernels = "flash",
     variant: Variant = "auto",
     input_: Input = "auto",
@@ -435,7 +437,7 @@ def flash(
     from exporter.chips import flash as flashing  # noqa: PLC0415
     from exporter.chips.image import Options, write  # noqa: PLC0415
 
-    image = _build(folder, chip, Options(toolchain, optimize, samples, kernels=kernels, input=input_, variant=variant))
+    image = _build(folder, chip, Options(toolchain, compile_, samples, kernels=kernels, input=input_, variant=variant))
     files = write(image, folder / "firmware" / chip)
     Console().print(shlex.join(flashing.command(image.chip, files, port)), highlight=False, soft_wrap=True)
     if not dry_run:

@@ -181,12 +181,12 @@ int main(void)
 
 
 @pytest.mark.parametrize("compiler", ["zig", "gcc"])
-@pytest.mark.parametrize("optimize", ["s", "mix", "2"])
-def test_counts_add_up_and_the_timer_sees_the_cycles_that_were_counted(exported, samples, compiler, optimize):
+@pytest.mark.parametrize("way", ["s", "mix", "2"])
+def test_counts_add_up_and_the_timer_sees_the_cycles_that_were_counted(exported, samples, compiler, way):
     needs_emulator(UNO)
     if compiler == "gcc":
         needs_gcc(UNO)
-    report = emulate(exported.folder, UNO, samples[:1], Options(compiler, optimize))
+    report = emulate(exported.folder, UNO, samples[:1], Options(compiler, way))
     assert report.mismatches == 0
     raw = {node.name for node in exported.graph.nodes if node.op.raw}
     assert sum(layer.instructions for layer in report.layers if layer.name not in raw) == report.instructions

@@ -89,8 +89,8 @@ def test_an_image_takes_the_same_bytes_before_and_after_training(requant, tmp_pa
     assert requant in kinds
     assert ("add_bias" in kinds) == (requant != "maxshift")
     # clang at -O2 makes code of every constant it can see, and the sizes of such code differ
-    for name, optimize in (("ch32v003", "s"), ("stm32g030", "2")):
-        chip, options = load_chip(name), Options(optimize=optimize)
+    for name, way in (("ch32v003", "s"), ("stm32g030", "2")):
+        chip, options = load_chip(name), Options(compile=way)
         before = untrained(load_recipe("digits-fc", sets), tmp_path / "untrained", chip, options)
         assert before.sizes == build(tmp_path, chip, images_of(tmp_path, 1), options).sizes
 
@@ -334,7 +334,7 @@ def test_wrong_words_are_one_line_and_exit_code_2(trained, halfbyte):
         ("build", str(trained), "--chip", "ch32v003", "--input", "columns"),
         ("build", str(trained), "--chip", "ch32v003", "--input", "rows"),
         ("emulate", str(trained), "--chip", "all", "--toolchain", "keil"),
-        ("emulate", str(trained), "--chip", "ch32v003", "--toolchain", "all", "--optimize", "0"),
+        ("emulate", str(trained), "--chip", "ch32v003", "--toolchain", "all", "--compile", "0"),
         ("emulate", str(trained), "--chip", "ch32v003", "--toolchain", "all", "--kernels", "eeprom"),
     ):
         code, out, err = halfbyte(*words)

@@ -11,7 +11,7 @@ from support import ROOT, needs_emulator
 from exporter.chips import table
 from exporter.chips.chip import chip_names, load_chip
 from exporter.chips.image import Options
-from exporter.chips.toolchain import OPTIMIZE, TOOLCHAINS
+from exporter.chips.toolchain import COMPILE, TOOLCHAINS
 from exporter.graph import load_graph
 from training.formats import FORMATS
 
@@ -30,7 +30,7 @@ def rows(page: str, title: str) -> list[list[str]]:
 def test_every_chip_was_run_in_every_way_with_100_images_and_no_integer_differs(title):
     ways = {(name, kind) for name in chip_names() for kind in TOOLCHAINS if kind == "zig" or load_chip(name).gcc}
     found = rows(PAGE, title)
-    assert {(name, built) for name, built, *_ in found} == {(n, f"{k} -O{o}") for n, k in ways for o in OPTIMIZE}
+    assert {(name, built) for name, built, *_ in found} == {(n, f"{k} -O{o}") for n, k in ways for o in COMPILE}
     assert {(images, differ) for _, _, images, differ, *_ in found} == {("100", "0")}
 
 
@@ -43,7 +43,7 @@ def test_every_model_that_ships_ran_or_did_not_fit():
 def test_the_page_is_made_of_what_ran(tmp_path, monkeypatch):
     monkeypatch.setattr(table, "chip_names", lambda: ["stm32g030", "wasm32"])
     monkeypatch.setattr(table, "EPOCHS", 1)
-    monkeypatch.setattr(table, "OPTIMIZE", ["s"])
+    monkeypatch.setattr(table, "COMPILE", ["s"])
     monkeypatch.setattr(table, "TOOLCHAINS", ["zig"])
     for name in ("stm32g030", "wasm32"):
         needs_emulator(load_chip(name))

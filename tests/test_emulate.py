@@ -49,15 +49,15 @@ def samples(every_format):
     return random_samples(every_format.graph, 3)
 
 
-@pytest.mark.parametrize("optimize", ["s", "2"])
+@pytest.mark.parametrize("way", ["s", "2"])
 @pytest.mark.parametrize("compiler", ["zig", "gcc"])
 @pytest.mark.parametrize("name", chip_names())
-def test_every_format_is_bit_exact_on_every_chip(every_format, samples, name, compiler, optimize):
+def test_every_format_is_bit_exact_on_every_chip(every_format, samples, name, compiler, way):
     chip = load_chip(name)
     needs_emulator(chip)
     if compiler == "gcc":
         needs_gcc(chip)
-    report = emulate(every_format.folder, chip, samples, Options(toolchain=compiler, optimize=optimize))
+    report = emulate(every_format.folder, chip, samples, Options(toolchain=compiler, compile=way))
     assert report.mismatches == 0
     assert report.first is None
     assert [layer.name for layer in report.layers] == [node.name for node in every_format.graph.nodes]

@@ -50,11 +50,11 @@ def skip_without(compiler, chip):
 
 
 @pytest.mark.parametrize("compiler", ["zig", "gcc"])
-@pytest.mark.parametrize(("optimize", "kernels"), [("s", 1700), ("mix", 2000)])  # at -O2 they are no faster there
-def test_mnist_fc_12k_keeps_to_the_budget_of_a_ch32v003(compiler, optimize, kernels):
+@pytest.mark.parametrize(("way", "kernels"), [("s", 1700), ("mix", 2000)])  # at -O2 they are no faster there
+def test_mnist_fc_12k_keeps_to_the_budget_of_a_ch32v003(compiler, way, kernels):
     chip = load_chip("ch32v003")
     skip_without(compiler, chip)
-    image = build(MNIST, chip, random_samples(load_graph(MNIST), 1), Options(compiler, optimize))
+    image = build(MNIST, chip, random_samples(load_graph(MNIST), 1), Options(compiler, way))
     assert image.sizes.weights == 12608
     assert image.sizes.kernels <= kernels
     assert image.graph.kernels["fc1"] == "nomul"

@@ -109,9 +109,9 @@ def test_every_layer_is_bit_exact_by_channels_under_gcc(planned, samples, name):
     bit_exact(planned["channels"], load_chip(name), samples, toolchain="gcc")
 
 
-@pytest.mark.parametrize(("name", "optimize"), [("ch32v002", "2"), ("rp2040", "mix")])
-def test_code_for_speed_is_bit_exact_too(planned, samples, name, optimize):
-    bit_exact(planned["layer"], load_chip(name), samples, optimize=optimize)
+@pytest.mark.parametrize(("name", "way"), [("ch32v002", "2"), ("rp2040", "mix")])
+def test_code_for_speed_is_bit_exact_too(planned, samples, name, way):
+    bit_exact(planned["layer"], load_chip(name), samples, compile=way)
 
 
 @pytest.mark.parametrize(("name", "plan"), [("ch32v002", "rows"), ("stm32g030", "channels"), ("atmega328p", "layer")])

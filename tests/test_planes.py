@@ -151,7 +151,7 @@ def test_planes_on_a_chip_have_the_integers_of_every_layer(name, tmp_path):
     plain = exported_by_channel(*like_cnn_64(), width=20, variants=(), out=tmp_path)
     samples = random_samples(plain.graph, 3)
     reports = [
-        emulate(plain.folder, chip, samples, Options(samples=0, optimize="2", variant=variant))
+        emulate(plain.folder, chip, samples, Options(samples=0, compile="2", variant=variant))
         for variant in ("portable", "mul")
     ]
     assert [report.mismatches for report in reports] == [0, 0]

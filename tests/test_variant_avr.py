@@ -90,14 +90,14 @@ def test_every_layer_is_bit_exact_on_the_host(branches, samples):
     assert branches.verify(samples).mismatches == 0
 
 
-@pytest.mark.parametrize("optimize", ["s", "2"])
+@pytest.mark.parametrize("way", ["s", "2"])
 @pytest.mark.parametrize("compiler", ["zig", "gcc"])
-def test_every_layer_is_bit_exact_on_the_chip(branches, samples, compiler, optimize):
+def test_every_layer_is_bit_exact_on_the_chip(branches, samples, compiler, way):
     pytest.importorskip("ziglang", reason="the cross compiler is not installed")
     needs_emulator(UNO)
     if compiler == "gcc":
         needs_gcc(UNO)
-    options = Options(toolchain=compiler, optimize=optimize, variant="avr")
+    options = Options(toolchain=compiler, compile=way, variant="avr")
     report = emulate(branches.folder, UNO, samples, options)
     assert report.first is None
     assert report.mismatches == 0
@@ -171,9 +171,9 @@ int main(void)
 """
 
 
-@pytest.mark.parametrize("optimize", ["s", "2"])
+@pytest.mark.parametrize("way", ["s", "2"])
 @pytest.mark.parametrize("compiler", ["zig", "gcc"])
-def test_kernels_that_take_what_portable_ones_take_make_the_same_on_the_chip(tmp_path, rng, compiler, optimize):
+def test_kernels_that_take_what_portable_ones_take_make_the_same_on_the_chip(tmp_path, rng, compiler, way):
     pytest.importorskip("ziglang", reason="the cross compiler is not installed")
     needs_emulator(UNO)
     if compiler == "gcc":
@@ -201,7 +201,7 @@ def test_kernels_that_take_what_portable_ones_take_make_the_same_on_the_chip(tmp
         include=[PORTS, FIRMWARE / "include", FIRMWARE / "src"],
         script=tmp_path / "link.ld",
         out=tmp_path / "main.elf",
-        optimize=optimize,
+        compile=way,
         flags=[f"-DHB_CLOCK_HZ=UINT32_C({UNO.clock_hz})"],
     )
     machine = start(UNO, read_elf(tmp_path / "main.elf"))

@@ -114,17 +114,17 @@ def test_every_layer_is_bit_exact_on_the_host(network, samples):
     assert network.verify(samples).mismatches == 0
 
 
-@pytest.mark.parametrize("optimize", ["s", "2"])
+@pytest.mark.parametrize("way", ["s", "2"])
 @pytest.mark.parametrize("compiler", ["zig", "gcc"])
 @pytest.mark.parametrize("name", CHIPS)
-def test_every_layer_is_bit_exact_on_chips(network, samples, name, compiler, optimize):
+def test_every_layer_is_bit_exact_on_chips(network, samples, name, compiler, way):
     pytest.importorskip("ziglang", reason="the cross compiler is not installed")
     pytest.importorskip("unicorn", reason="the emulator is not installed")
     chip = load_chip(name)
     needs_emulator(chip)
     if compiler == "gcc":
         needs_gcc(chip)
-    options = Options(toolchain=compiler, optimize=optimize, variant="mul")
+    options = Options(toolchain=compiler, compile=way, variant="mul")
     report = emulate(network.folder, chip, samples, options)
     assert report.first is None
     assert report.mismatches == 0

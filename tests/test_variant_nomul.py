@@ -60,16 +60,16 @@ def test_every_layer_is_bit_exact_on_the_host(every_format, samples):
     assert every_format.verify(samples).mismatches == 0
 
 
-@pytest.mark.parametrize("optimize", ["s", "2"])
+@pytest.mark.parametrize("way", ["s", "2"])
 @pytest.mark.parametrize("compiler", ["zig", "gcc"])
-def test_every_layer_is_bit_exact_without_a_multiplier(every_format, formats, samples, compiler, optimize):
+def test_every_layer_is_bit_exact_without_a_multiplier(every_format, formats, samples, compiler, way):
     pytest.importorskip("ziglang", reason="the cross compiler is not installed")
     pytest.importorskip("unicorn", reason="the emulator is not installed")
     chip = load_chip("ch32v003")
     needs_emulator(chip)
     if compiler == "gcc":
         needs_gcc(chip)
-    options = Options(toolchain=compiler, optimize=optimize, variant="nomul")
+    options = Options(toolchain=compiler, compile=way, variant="nomul")
     report = emulate(every_format.folder, chip, samples, options)
     assert report.first is None
     assert report.mismatches == 0

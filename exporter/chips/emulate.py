@@ -68,7 +68,7 @@ class Report:
     digest: str
     chip: str
     toolchain: str
-    optimize: str
+    compile: str
     kernels_in: str
     input: str
     images: int
@@ -170,7 +170,7 @@ def row(
     )
     values = {key: getattr(found, key, None) for key in keys}
     values["layers"] = [asdict(layer) for layer in found.layers] if found else None
-    return {"chip": chip.name, "toolchain": options.toolchain, "optimize": options.optimize, **values, "note": note}
+    return {"chip": chip.name, "toolchain": options.toolchain, "compile": options.compile, **values, "note": note}
 
 
 def _report(
@@ -201,7 +201,7 @@ def _report(
         digest=graph.digest,
         chip=image.chip.name,
         toolchain=image.options.toolchain,
-        optimize=image.options.optimize,
+        compile=image.options.compile,
         kernels_in=image.options.kernels,
         input=image.options.input,
         images=images,

@@ -20,7 +20,7 @@ from exporter.chips.choice import AUTO, first_choice, give_way
 from exporter.chips.elf import Elf, read_elf
 from exporter.chips.isa import ISAS, check
 from exporter.chips.native import read_program
-from exporter.chips.toolchain import OPTIMIZE, find_toolchain, link
+from exporter.chips.toolchain import COMPILE, find_toolchain, link
 from exporter.chips.wasm import read_wasm
 from exporter.codegen import Provenance, _table, generate, templates
 from exporter.codegen import _input_height as input_height
@@ -57,7 +57,7 @@ class Options:
     """How an image is built.
 
     toolchain  zig or gcc
-    optimize   s: all for size; 2: all for speed; mix: the kernels for speed
+    compile    s: all for size; 2: all for speed; mix: the kernels for speed
     samples    test images stored in it
     trace      call hb_trace after every operation
     input      frame: the app keeps a raw sample; rows: only a row of it, which comes in a frame of its own;
@@ -68,7 +68,7 @@ class Options:
     """
 
     toolchain: str = "zig"
-    optimize: str = "s"
+    compile: str = "s"
     samples: int = 1
     trace: bool = False
     kernels: str = "flash"
@@ -200,8 +200,8 @@ def _sample_bytes(graph: Graph, options: Options) -> int:
 
 def _check_options(chip: Chip, options: Options) -> None:
     check_variant(options.variant, AUTO)
-    if options.optimize not in OPTIMIZE:
-        raise HalfbyteError(f"--optimize {options.optimize}: expected one of {', '.join(OPTIMIZE)}")
+    if options.compile not in COMPILE:
+        raise HalfbyteError(f"--compile {options.compile}: expected one of {', '.join(COMPILE)}")
     if options.kernels not in KERNELS:
         raise HalfbyteError(f"--kernels {options.kernels}: expected one of {', '.join(KERNELS)}")
     if options.input not in INPUTS:
@@ -270,7 +270,7 @@ def _link(
         include=include,
         script=scratch / "link.ld" if ISAS[chip.isa].script else None,
         out=out,
-        optimize=options.optimize,
+        way=options.compile,
         flags=[f"-D{name}=UINT32_C({value})" for name, value in defines.items()],
     )
     return READERS.get(ISAS[chip.isa].family, read_elf)(out)
@@ -450,7 +450,7 @@ def to_json(image: Image) -> dict[str, Any]:
         "network": image.graph.name,
         "digest": image.graph.digest,
         "toolchain": image.options.toolchain,
-        "optimize": image.options.optimize,
+        "compile": image.options.compile,
         "kernels_in": image.options.kernels,
         "input": image.options.input,
         **image.sizes.__dict__,

@@ -35,7 +35,7 @@ def plot_instructions(report: Report, path: Path) -> bool:
     raw = f"and {report.input_instructions:,} of the input rule"
     _bars(top, layers, f"instructions by layer: {report.instructions:,} an inference, {raw}")
     _bars(bottom, functions, "instructions by function, of the inference")
-    figure.suptitle(f"{report.name} on {report.chip}, {report.toolchain} -O{report.optimize}", fontweight="bold")
+    figure.suptitle(f"{report.name} on {report.chip}, {report.toolchain} -O{report.compile}", fontweight="bold")
     with files.replacing(path) as temporary:
         figure.savefig(temporary, dpi=110, metadata={"Software": None})
     return True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from exporter.chips.chip import chip_names, load_chip
 from exporter.chips.emulate import row
 from exporter.chips.image import Options, test_images
-from exporter.chips.toolchain import OPTIMIZE, TOOLCHAINS
+from exporter.chips.toolchain import COMPILE, TOOLCHAINS
 from exporter.runs import export_run
 from training import loop
 from training.formats import FORMATS
@@ -83,7 +83,7 @@ def train_every_format(folder: Path) -> None:
 
 def jobs(every: Path, models: Sequence[Path]) -> list[tuple[str, Path, str, Options]]:
     """What is built: name and folder of a network, chip, options."""
-    ways = [Options(toolchain, optimize) for toolchain in TOOLCHAINS for optimize in OPTIMIZE]
+    ways = [Options(toolchain, way) for toolchain in TOOLCHAINS for way in COMPILE]
     thorough = {EVERY: every} | {folder.name: folder for folder in models if folder.name == HEADLINE}
     found = [(name, path, chip, way) for name, path in thorough.items() for chip in chip_names() for way in ways]
     return found + [(path.name, path, c, PLAIN) for path in models if path.name != HEADLINE for c in chip_names()]
@@ -128,7 +128,7 @@ def _by_format(rows: Sequence[dict[str, Any]]) -> str:
     lines = []
     for one in rows:
         square = [layer for layer in one["layers"] or () if layer["op"] == "linear"][1:-1]
-        if square and square[0]["instructions"] is not None and one["optimize"] != "mix":
+        if square and square[0]["instructions"] is not None and one["compile"] != "mix":
             costs = {layer["format"]: layer["instructions"] / WIDTH**2 for layer in square}
             lines.append([one["chip"], _built(one), *(f"{costs[name]:.1f}" for name in FORMATS)])
     return _table(["chip", "built by", *FORMATS], lines)
@@ -143,7 +143,7 @@ def _by_model(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _built(one: dict[str, Any]) -> str:
-    return f"{one['toolchain']} -O{one['optimize']}"
+    return f"{one['toolchain']} -O{one['compile']}"
 
 
 def _cell(value: int | None) -> str:

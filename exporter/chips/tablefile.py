@@ -96,7 +96,7 @@ def line_cells(row: dict[str, Any]) -> list[str]:
     counts = ("instructions", "input_instructions", "cycles")
     return [
         row["chip"],
-        f"{row['toolchain']} -O{row['optimize']}",
+        f"{row['toolchain']} -O{row['compile']}",
         *(_number(row[key]) for key in keys),
         stack,
         *(_number(row[key]) for key in counts),
@@ -105,7 +105,7 @@ def line_cells(row: dict[str, Any]) -> list[str]:
 
 
 def _built(options: Options) -> str:
-    words = [f"{options.toolchain} -O{options.optimize}"]
+    words = [f"{options.toolchain} -O{options.compile}"]
     words += [f"kernels in {options.kernels}"] if options.kernels != "flash" else []
     words += [f"{options.variant} kernels"] if options.variant != "auto" else []
     words += [f"input by {options.input}"] if options.input != "auto" else []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from exporter.chips.chip import Chip
 
 # How the kernels, and how all the rest is compiled: z smallest, s small, 2 fast.
-OPTIMIZE = {"s": ("s", "z"), "mix": ("2", "z"), "2": ("2", "2")}
+COMPILE = {"s": ("s", "z"), "mix": ("2", "z"), "2": ("2", "2")}
 TIMEOUT = 300  # seconds; the first call of zig builds its runtime
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wmissing-prototypes")
 COMMON = (
@@ -110,17 +110,17 @@ def link(
     include: Sequence[Path],
     script: Path | None,
     out: Path,
-    optimize: str = "s",
+    way: str = "s",
     flags: Sequence[str] = (),
 ) -> None:
     """Compile and link sources to an ELF file; HalfbyteError with the compiler's first complaint.
 
-    The kernels and the rest may be compiled in different ways, see OPTIMIZE. Objects are left beside the output.
+    The kernels and the rest may be compiled in different ways, see COMPILE. Objects are left beside the output.
     """
     shared = [*COMMON, *flags, *(f"-I{folder}" for folder in include)]
     parts = [
         Part([str(path) for path in paths], [*shared, *toolchain.levels[level]])
-        for paths, level in zip((kernels, sources), OPTIMIZE[optimize], strict=True)
+        for paths, level in zip((kernels, sources), COMPILE[way], strict=True)
         if paths
     ]
     for command in toolchain.commands(parts, str(script) if script else None, str(out)):

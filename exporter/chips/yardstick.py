@@ -127,7 +127,7 @@ def _row(network: Network, number: int, folder: Path, options: Options, x: npt.N
     return Row(
         network=network.recipe.name,
         chip=chip.name,
-        built_by=f"{options.toolchain} -O{options.optimize}",
+        built_by=f"{options.toolchain} -O{options.compile}",
         images=len(x),
         instructions=report.instructions or 0,
         public=network.public[number],
