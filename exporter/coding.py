@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from exporter.ops import Op
 
 PLAIN = "plain"  # the codes of the format as they are: no entry of CODECS
-OPTIMIZE = ("speed", "size", "balance")
+SPEED = "speed"
+OPTIMIZE = (SPEED, "size", "balance")
 
 
 def codable(op: Op) -> bool:
@@ -26,11 +27,16 @@ def codable(op: Op) -> bool:
 
 def coded(graph: Graph, optimize: str, codec: str | None = None) -> Graph:
     """The network with codecs for what it is optimized for, or with one codec for all that it can hold."""
-    if optimize not in OPTIMIZE:
-        raise HalfbyteError(f"--optimize {optimize}: expected one of {', '.join(OPTIMIZE)}")
+    check_optimize(optimize)
     if codec is not None:
         return with_codec(graph, codec)
-    return graph if optimize == "speed" else smallest(graph)
+    return graph if optimize == SPEED else smallest(graph)
+
+
+def check_optimize(optimize: str) -> None:
+    """HalfbyteError where there is no such thing to optimize for."""
+    if optimize not in OPTIMIZE:
+        raise HalfbyteError(f"--optimize {optimize}: expected one of {', '.join(OPTIMIZE)}")
 
 
 def with_codec(graph: Graph, name: str) -> Graph:

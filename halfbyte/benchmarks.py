@@ -134,7 +134,8 @@ def bench_kernels(
     counted = _with_bar(speed.count_all(), len(speed.jobs()), "kernels")
     kernels = [row for rows in counted for row in rows]
     if record:
-        write_text(choice.COSTS, speed.to_json(kernels))
+        coded = _with_bar(speed.count_codecs(), len(speed.codec_jobs()), "codecs")
+        write_text(choice.COSTS, speed.to_json([*kernels, *(row for rows in coded for row in rows)]))
         write_text(DOCS / "kernels.md", kernelpage.kernels_page(kernels))
         kernelpage.plot(kernels, DOCS / "kernels.png")
     print(json.dumps(list(map(asdict, kernels))) if as_json else kernelpage.kernels_page(kernels))

@@ -43,6 +43,11 @@ Compile = Annotated[
 ]
 Kernels = Annotated[str, typer.Option(help="Run kernels from flash, or from ram: faster where flash has wait states.")]
 Variant = Annotated[str, typer.Option(help="Kernels: auto is the fastest that fits, or portable, or one variant's.")]
+Optimize = Annotated[
+    str | None,
+    typer.Option(help="Store weights for speed, size or a balance; default: as exported, coded where flash is short."),
+]
+CodecName = Annotated[str | None, typer.Option("--codec", help="The codec of all weights instead, or plain.")]
 Input = Annotated[
     str, typer.Option("--input", help="The app keeps the whole sample (frame), or a row at a time; auto: what fits.")
 ]
@@ -83,6 +88,8 @@ def build(
     compile_: Compile = "s",
     kernels: Kernels = "flash",
     variant: Variant = "auto",
+    optimize: Optimize = None,
+    codec: CodecName = None,
     input_: Input = "auto",
     samples: Samples = 1,
     out: Annotated[Path | None, typer.Option(help="Folder of the files; default: RUN/firmware/CHIP.")] = None,
@@ -92,7 +99,8 @@ def build(
     from exporter.chips.image import Options, to_json, write  # noqa: PLC0415
     from exporter.chips.parts import parts  # noqa: PLC0415
 
-    image = _build(folder, chip, Options(toolchain, compile_, samples, kernels=kernels, input=input_, variant=variant))
+    how = _how(variant, optimize, codec)
+    image = _build(folder, chip, Options(toolchain, compile_, samples, kernels=kernels, input=input_, **how))
     paths = write(image, out or folder / "firmware" / chip)
     listed = parts(image)
     record = {**to_json(image), "parts": [asdict(part) for part in listed], "files": [str(path) for path in paths]}
@@ -106,6 +114,11 @@ def build(
         _print_rows(rows, right=("bytes",))
     for path in paths:
         Console().print(str(path), highlight=False, soft_wrap=True)
+
+
+def _how(variant: str, optimize: str | None, codec: str | None) -> dict[str, Any]:
+    """Options that say how weights are stored."""
+    return {"variant": variant, "optimize": optimize, "codec": codec}
 
 
 def _build(folder: Path, chip: str, options: Options) -> Image:
@@ -163,6 +176,8 @@ def emulate(
     compile_: Compile = "s",
     kernels: Kernels = "flash",
     variant: Variant = "auto",
+    optimize: Optimize = None,
+    codec: CodecName = None,
     input_: Input = "auto",
     samples: Samples = 1,
     table: Annotated[
@@ -179,7 +194,8 @@ def emulate(
     from exporter.chips.image import Options  # noqa: PLC0415
     from exporter.graph import has_recipe, load_graph  # noqa: PLC0415
 
-    options = Options(toolchain, compile_, samples, kernels=kernels, input=input_, variant=variant)
+    how = _how(variant, optimize, codec)
+    options = Options(toolchain, compile_, samples, kernels=kernels, input=input_, **how)
     words = {"chip": chip, "toolchain": toolchain, "compile": compile_, "kernels": kernels}
     if ALL in words.values() or len(folders) > 1 or table:
         _emulate_all(folders, words, images, options, table, as_json=as_json)
@@ -262,8 +278,8 @@ def _emulate_all(
 
 def _table_command(folders: Sequence[Path], words: dict[str, str], images: int, options: Options, table: Path) -> str:
     """What makes a table again."""
-    set_ = {"variant": options.variant, "input": options.input}
-    words |= {option: word for option, word in set_.items() if word != "auto"}
+    set_ = {"variant": options.variant, "input": options.input, "optimize": options.optimize, "codec": options.codec}
+    words |= {option: word for option, word in set_.items() if word not in {"auto", None}}
     words |= {"images": str(images), "table": str(table)}
     texts = [text for option, word in words.items() for text in (f"--{option}", word)]
     return shlex.join(["halfbyte", "emulate", *map(str, folders), *texts])
@@ -349,6 +365,8 @@ def fit(
     compile_: Compile = "s",
     kernels: Kernels = "flash",
     variant: Variant = "auto",
+    optimize: Optimize = None,
+    codec: CodecName = None,
     input_: Input = "auto",
     samples: Samples = 1,
     as_json: AsJson = False,
@@ -360,9 +378,10 @@ def fit(
     from training.recipe import load_recipe  # noqa: PLC0415
 
     described, loaded = load_chip(chip), load_recipe(recipe, sets or [])
+    how = _how(variant, optimize, codec)
     with screen.status(f"building an untrained {recipe} for {chip}"):
         found = fitting.fit(
-            loaded, described, Options(toolchain, compile_, samples, kernels=kernels, input=input_, variant=variant)
+            loaded, described, Options(toolchain, compile_, samples, kernels=kernels, input=input_, **how)
         )
     if as_json:
         print(json.dumps(found.to_json()))
@@ -430,6 +449,8 @@ def flash(
     compile_: Compile = "s",
     kernels: Kernels = "flash",
     variant: Variant = "auto",
+    optimize: Optimize = None,
+    codec: CodecName = None,
     input_: Input = "auto",
     samples: Samples = 1,
 ) -> None:
@@ -437,7 +458,8 @@ def flash(
     from exporter.chips import flash as flashing  # noqa: PLC0415
     from exporter.chips.image import Options, write  # noqa: PLC0415
 
-    image = _build(folder, chip, Options(toolchain, compile_, samples, kernels=kernels, input=input_, variant=variant))
+    how = _how(variant, optimize, codec)
+    image = _build(folder, chip, Options(toolchain, compile_, samples, kernels=kernels, input=input_, **how))
     files = write(image, folder / "firmware" / chip)
     Console().print(shlex.join(flashing.command(image.chip, files, port)), highlight=False, soft_wrap=True)
     if not dry_run:

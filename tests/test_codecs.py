@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from strategies import level_matrices
 from support import ROOT, compile_with, network
 
+from exporter.chips.chip import load_chip
+from exporter.chips.emulate import emulate
+from exporter.chips.image import Options, build
 from exporter.codecs import CODECS, CodecError
 from exporter.codecs.huffman import lengths
 from exporter.export import export
@@ -150,3 +153,47 @@ def test_a_recipe_says_how_its_weights_are_stored(halfbyte, tmp_path):
     assert read_graph(tmp_path / "run" / "graph.json").codecs
     assert halfbyte("export", tmp_path / "run", "--optimize", "speed")[0] == 0
     assert not read_graph(tmp_path / "run" / "graph.json").codecs
+
+
+@pytest.fixture(scope="module")
+def sparse(tmp_path_factory):
+    """A network whose plain weights do not fit a ch32v003, but seven of eight are 0."""
+    pytest.importorskip("ziglang", reason="the cross compiler is not installed")
+    pytest.importorskip("unicorn", reason="the emulator is not installed")
+    model, rng = network(256, 100, 80, 10, shape=(16, 16), shift=1, format="int4"), np.random.default_rng(1)
+    for name in ("fc1", "fc2", "fc3"):
+        w = model.get_submodule(name).weight.data
+        w[rng.random(w.shape) < 0.875] = 0
+    return export(model, "sparse", out=tmp_path_factory.mktemp("sparse"))
+
+
+CHIP = load_chip("ch32v003")
+
+
+def test_what_does_not_fit_a_chip_as_it_is_gives_way_to_codecs(sparse):
+    x = random_samples(sparse.graph, 2)
+    with pytest.raises(HalfbyteError, match="does not fit ch32v003: flash"):
+        build(sparse.folder, CHIP, x, Options(codec="plain"))
+    report = emulate(sparse.folder, CHIP, x)
+    assert report.mismatches == 0
+    assert {layer.variant for layer in report.layers if layer.name == "fc1"} <= set(CODECS)
+
+
+def test_size_takes_the_fewest_bytes_and_speed_the_fewest_instructions(sparse):
+    chip, x = load_chip("stm32g030"), random_samples(sparse.graph, 2)
+    found = {goal: emulate(sparse.folder, chip, x, Options(optimize=goal)) for goal in ("speed", "balance", "size")}
+    assert [report.mismatches for report in found.values()] == [0, 0, 0]
+    assert found["size"].flash <= found["balance"].flash <= found["speed"].flash
+    assert found["speed"].instructions <= found["balance"].instructions <= found["size"].instructions
+    forced = [build(sparse.folder, chip, x, Options(codec=name)).sizes.flash for name in CODECS]
+    assert found["size"].flash <= min(forced)
+
+
+def test_a_chip_keeps_the_codecs_of_a_run_unless_it_is_told_what_to_optimize_for(sparse, tmp_path):
+    folder, x = tmp_path / "coded", random_samples(sparse.graph, 1)
+    shutil.copytree(sparse.folder, folder)
+    export(sparse.model, "sparse", out=folder, codec="huffman")
+    chip = load_chip("stm32g030")
+    assert set(build(folder, chip, x).graph.codecs.values()) == {"huffman"}
+    assert build(folder, chip, x, Options(codec="plain")).graph.codecs == {}
+    assert "huffman" not in build(folder, chip, x, Options(optimize="speed")).graph.codecs.values()

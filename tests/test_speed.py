@@ -10,8 +10,9 @@ from torch import nn
 
 from exporter.chips import choice, speed
 from exporter.chips.chip import load_chip
-from exporter.chips.choice import Cost, first_choice, give_way, key
+from exporter.chips.choice import Cost, first_choice, key
 from exporter.chips.isa import ISAS
+from exporter.chips.storing import give_way
 from exporter.chips.untrained import export_untrained
 from exporter.export import export
 from exporter.variants import PORTABLE

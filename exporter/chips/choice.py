@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.chips.isa import ISAS
-from exporter.chips.products import by_layer
+from exporter.graph import KERNELS
 from exporter.ops import Conv
 from exporter.variants import PORTABLE, VARIANTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from exporter.chips.chip import Chip
     from exporter.graph import Graph, Node
 
@@ -28,7 +26,7 @@ COSTS = Path(__file__).parent / "costs.json"  # made by: halfbyte bench kernels 
 class Cost:
     """Of a kernel on an instruction set, compiled by zig for size.
 
-    instructions  for a weight, where half of the activations are 0
+    instructions  for a weight, where half of the activations are 0; with a codec, for one of its steps
     bytes         of its code
     """
 
@@ -43,16 +41,6 @@ def costs() -> dict[str, dict[str, Cost]]:
     return {isa: {name: Cost(**cost) for name, cost in kernels.items()} for isa, kernels in table.items()}
 
 
-@dataclass(frozen=True)
-class Move:
-    """Another variant for all operations that have the same kernel: what it saves, and what it costs."""
-
-    kernel: str
-    variant: str
-    bytes: int
-    instructions: float
-
-
 def variants_of(node: Node, chip: Chip, variant: str = AUTO) -> list[str]:
     """The variants that an operation can have on a chip, the usually fastest first and the portable one last."""
     names = {AUTO: ISAS[chip.isa].variants, PORTABLE: ()}.get(variant, (variant,))
@@ -60,7 +48,10 @@ def variants_of(node: Node, chip: Chip, variant: str = AUTO) -> list[str]:
 
 
 def first_choice(graph: Graph, chip: Chip, variant: str) -> dict[str, str]:
-    """Operation -> the fastest of its variants, by what was measured; with a variant given, that one where it can."""
+    """Operation -> the fastest of its variants, by what was measured; with a variant given, that one where it can.
+
+    What is coded stays so.
+    """
     known = costs().get(chip.isa, {})
     found = {}
     for node in graph.nodes:
@@ -76,38 +67,10 @@ def first_choice(graph: Graph, chip: Chip, variant: str) -> dict[str, str]:
     return found
 
 
-def give_way(graph: Graph, chip: Chip, over: int = 1) -> dict[str, str] | None:
-    """The variants of a graph that is `over` bytes too large, with smaller kernels; None where none is smaller.
-
-    One after the other, until they save that much, the one that costs the fewest instructions for each byte it saves.
-    """
-    smaller = None
-    while over > 0 and (moves := [move for move in _moves(graph, chip) if move.bytes > 0]):
-        best = min(moves, key=lambda move: move.instructions / move.bytes)
-        changed = {node.name: best.variant for node in graph.nodes if node.kernel() == best.kernel}
-        smaller = {name: variant for name, variant in (graph.kernels | changed).items() if variant != PORTABLE}
-        graph, over = graph.with_kernels(smaller), over - best.bytes
-    return smaller
-
-
-def _moves(graph: Graph, chip: Chip) -> Iterator[Move]:
-    """Portable kernels stay: some operations can have no other, whatever variant is named for them."""
-    known, products = costs().get(chip.isa, {}), by_layer(graph)
-    by_kernel: dict[str, list[Node]] = {}
-    for node in (node for node in graph.nodes if node.variant and node.name in products):
-        by_kernel.setdefault(node.kernel(), []).append(node)
-    for kernel, nodes in by_kernel.items():
-        for variant in variants_of(nodes[0], chip):
-            now, other = _cost(known, nodes[0]), _cost(known, nodes[0], variant)
-            if now and other:
-                extra = (other.instructions - now.instructions) * sum(products[node.name] for node in nodes)
-                yield Move(kernel, variant, now.bytes - other.bytes, extra)
-
-
 def _cost(known: dict[str, Cost], node: Node, variant: str | None = None) -> Cost | None:
     """Of an operation by a variant; of none, as it is."""
     if variant is not None:
-        node = replace(node, variant=VARIANTS.get(variant))
+        node = replace(node, variant=KERNELS.get(variant))
     return known.get(key(layer_of(node), node.kernel()))
 
 

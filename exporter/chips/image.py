@@ -16,14 +16,17 @@ from exporter import planview, reference
 from exporter.bounds import find_bounds
 from exporter.chips import flashfiles, protocol, stack
 from exporter.chips.chip import FIRMWARE, PORTS, Chip
-from exporter.chips.choice import AUTO, first_choice, give_way
+from exporter.chips.choice import AUTO, first_choice
 from exporter.chips.elf import Elf, read_elf
 from exporter.chips.isa import ISAS, check
 from exporter.chips.native import read_program
+from exporter.chips.storing import give_way, store
 from exporter.chips.toolchain import COMPILE, find_toolchain, link
 from exporter.chips.wasm import read_wasm
+from exporter.codecs import CODECS
 from exporter.codegen import Provenance, _table, generate, templates
 from exporter.codegen import _input_height as input_height
+from exporter.coding import PLAIN, SPEED, check_optimize, with_codec
 from exporter.graph import Graph, has_recipe, load_graph
 from exporter.ops import Table
 from exporter.plan import Plan, make_plan, read_plan
@@ -64,7 +67,9 @@ class Options:
                auto: rows where the data does not fit otherwise
     kernels    flash, or ram: the forward pass and its kernels run from RAM, where flash has wait states
     variant    of the kernels: auto, portable, or the name of one, for the operations that it has a kernel for
-    variants   the same by operation, and codecs, as `auto` decided; None where it has to. Empty: portable and plain
+    optimize   speed, size or balance: how weights are stored; None: as they were exported, for speed if they are plain
+    codec      of all weights instead, or plain
+    variants   variants and codecs by operation, as all these decided; None where they have to. Empty: portable, plain
     """
 
     toolchain: str = "zig"
@@ -74,6 +79,8 @@ class Options:
     kernels: str = "flash"
     input: str = "auto"
     variant: str = "auto"
+    optimize: str | None = None
+    codec: str | None = None
     variants: Mapping[str, str] | None = None
 
 
@@ -150,12 +157,22 @@ def link_image(folder: Path, chip: Chip, images: npt.NDArray[np.integer], option
     graph = load_graph(folder)
     if options.variants is not None:
         return _with_input(folder, chip, images, options)
-    variants: dict[str, str] | None = first_choice(graph, chip, options.variant)
+    variants: dict[str, str] | None = _stored(graph, chip, options)
     while variants is not None:
         image = _with_input(folder, chip, images, replace(options, variants=variants))
         over = overflow(image) if options.variant == AUTO else {}
-        variants = give_way(image.graph, chip, max(over.values())) if over else None
+        codecs = CODECS if options.codec is None else ()
+        variants = give_way(image.graph, chip, max(over.values()), codecs) if over else None
     return image
+
+
+def _stored(graph: Graph, chip: Chip, options: Options) -> dict[str, str]:
+    """Operation -> variant or codec, whether it fits or not."""
+    if options.codec is not None:
+        return first_choice(with_codec(graph, options.codec), chip, options.variant)
+    if options.optimize is None and (graph.codecs or options.variant != AUTO):
+        return first_choice(graph, chip, options.variant)
+    return store(with_codec(graph, PLAIN), chip, options.optimize or SPEED, options.variant)
 
 
 def _with_input(folder: Path, chip: Chip, images: npt.NDArray[np.integer], options: Options) -> Image:
@@ -200,6 +217,8 @@ def _sample_bytes(graph: Graph, options: Options) -> int:
 
 def _check_options(chip: Chip, options: Options) -> None:
     check_variant(options.variant, AUTO)
+    if options.optimize is not None:
+        check_optimize(options.optimize)
     if options.compile not in COMPILE:
         raise HalfbyteError(f"--compile {options.compile}: expected one of {', '.join(COMPILE)}")
     if options.kernels not in KERNELS:

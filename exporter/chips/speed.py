@@ -18,7 +18,9 @@ from exporter.chips.emulate import measure, roomy
 from exporter.chips.image import Options, link_image
 from exporter.chips.isa import ISAS
 from exporter.chips.parts import function_bytes
+from exporter.codecs import CODECS
 from exporter.export import export
+from exporter.graph import load_graph
 from exporter.variants import PORTABLE
 from training import data
 from training.errors import HalfbyteError
@@ -35,8 +37,9 @@ CHIPS = ("ch32v003", "ch32v002", "esp32c3", "stm32g030", "stm32f411", "atmega328
 DENSITIES = (1.0, 0.5, 0.25)  # of activations that are not 0
 AT = 0.5  # the density of what is recorded for `auto` to choose by
 WIDTH = 64  # inputs and outputs of a layer; channels of a convolution are an eighth
+CODED = "int4"  # format of the layer that a codec is counted with
 FEWER = 3  # formats, where those of one image have to be few
-PLAIN = Options(samples=0)
+PLAIN = Options(samples=0, codec="plain")
 LAYERS: dict[str, dict[str, Any]] = {
     "linear": {"linear": WIDTH},
     "conv": {"conv": WIDTH // 8, "padding": 1, "scale": "channel", "requant": "mulshift"},
@@ -78,7 +81,9 @@ def count(chip: Chip, layer: str, variant: str, density: float) -> list[Kernel]:
     return [row for part in parts for row in _count(chip, layer, variant, density, part)]
 
 
-def _count(chip: Chip, layer: str, variant: str, density: float, names: Sequence[str]) -> list[Kernel]:
+def _count(
+    chip: Chip, layer: str, variant: str, density: float, names: Sequence[str], codec: str | None = None
+) -> list[Kernel]:
     recipe = network(layer, names)
     train = data.load_train(recipe.data)
     generator = torch.Generator().manual_seed(1)
@@ -87,7 +92,9 @@ def _count(chip: Chip, layer: str, variant: str, density: float, names: Sequence
     with tempfile.TemporaryDirectory(prefix="halfbyte-") as scratch:
         export(model, recipe.name, out=scratch, plan="layer")
         room = roomy(roomy(chip, PLAIN), PLAIN)  # for the weights and kernels of all formats
-        image = link_image(Path(scratch), room, x[:0], replace(PLAIN, variant=variant))
+        image = link_image(
+            Path(scratch), room, x[:0], replace(PLAIN, variant=variant, variants=_forced(Path(scratch), codec))
+        )
     report = measure(image, x)
     if report.mismatches:
         raise HalfbyteError(f"{chip.name}, {variant}: {report.mismatches} scores differ; {report.first}")
@@ -97,10 +104,36 @@ def _count(chip: Chip, layer: str, variant: str, density: float, names: Sequence
     for node, name in zip(nodes, names, strict=True):
         instructions = counted[node.name].instructions or 0
         size = function_bytes(image.elf.raw, node.kernel())
-        weights = products.by_layer(image.graph)[node.name]
+        weights: float = products.by_layer(image.graph)[node.name]
+        if codec:
+            weights *= CODECS[codec].steps(node.op.w) / node.op.w.size  # type: ignore[attr-defined]
         own = counted[node.name].variant
         rows.append(Kernel(chip.name, layer, name, own, node.kernel(), density, instructions / weights, size))
     return rows
+
+
+def _forced(folder: Path, codec: str | None) -> dict[str, str] | None:
+    """Operation -> codec, where it can hold it."""
+    if codec is None:
+        return None
+    return {node.name: codec for node in load_graph(folder).nodes if CODECS[codec].serves(node.op)}
+
+
+def count_codec(chip: Chip, layer: str, name: str) -> list[Kernel]:
+    """The row of a codec at density AT, its `instructions` for one of its steps; none where it has no kernel."""
+    rows = _count(chip, layer, PORTABLE, AT, (CODED,), codec=name)
+    return [row for row in rows if row.variant == name]
+
+
+def codec_jobs() -> list[tuple[Chip, str, str]]:
+    """Chip, layer and codec of every image that is counted."""
+    return [(load_chip(name), layer, codec) for name in CHIPS for layer in ("linear", "conv") for codec in CODECS]
+
+
+def count_codecs() -> Iterator[list[Kernel]]:
+    """The row of each job."""
+    for chip, layer, name in codec_jobs():
+        yield count_codec(chip, layer, name)
 
 
 def jobs() -> list[tuple[Chip, str, str, float]]:

@@ -108,6 +108,8 @@ def _built(options: Options) -> str:
     words = [f"{options.toolchain} -O{options.compile}"]
     words += [f"kernels in {options.kernels}"] if options.kernels != "flash" else []
     words += [f"{options.variant} kernels"] if options.variant != "auto" else []
+    words += [f"for {options.optimize}"] if options.optimize else []
+    words += [f"codec {options.codec}"] if options.codec else []
     words += [f"input by {options.input}"] if options.input != "auto" else []
     return ", ".join(words)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from exporter.ops import Linear, Op, Table
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
 class Codec(Variant):
     """How the levels of a tensor become a stream of bytes, and back. Its kernel is hb_linear_<name>, in C99.
 
-    pack    (n_out, n_in) levels -> bytes; HalfbyteError with the reason where it cannot hold them
+    pack    (n_out, n_in) levels -> bytes; CodecError with the reason where it cannot hold them
     unpack  (bytes, n_out, n_in) -> (n_out, n_in) levels
+    steps   levels -> turns of the kernel's loop, which its instructions are proportional to, about
     """
 
     pack: Callable[[Levels], Bytes]
     unpack: Callable[[Bytes, int, int], Levels]
+    steps: Callable[[Levels], float]
 
     @property
     def header(self) -> str:
@@ -41,18 +44,25 @@ class Codec(Variant):
         return f"hb_{op.kind}_{self.name}"
 
 
-def codec(name: str, pack: Callable[[Levels], Bytes], unpack: Callable[[Bytes, int, int], Levels]) -> Codec:
+def codec(
+    name: str,
+    pack: Callable[[Levels], Bytes],
+    unpack: Callable[[Bytes, int, int], Levels],
+    steps: Callable[[Levels], float],
+) -> Codec:
     """A codec; where it cannot hold a tensor, it has no kernel for it."""
 
-    def packed(op: Op) -> Table | None:
-        if not isinstance(op, Linear):
-            return None
+    @lru_cache(maxsize=256)
+    def of(op: Linear) -> Table | None:
         try:
             return Table("w", "uint8_t", pack(op.w), op.w.size)
         except CodecError:
             return None
 
-    return Codec(name, packed, pack=pack, unpack=unpack)
+    def packed(op: Op) -> Table | None:
+        return of(op) if isinstance(op, Linear) else None
+
+    return Codec(name, packed, pack=pack, unpack=unpack, steps=steps)
 
 
 class CodecError(ValueError):

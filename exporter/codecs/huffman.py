@@ -92,4 +92,9 @@ def unpack(data: Bytes, n_out: int, n_in: int) -> Ints:
     return levels.T
 
 
-HUFFMAN = codec("huffman", pack, unpack)
+def steps(levels: Levels) -> float:
+    """Weights."""
+    return float(levels.size)
+
+
+HUFFMAN = codec("huffman", pack, unpack, steps)

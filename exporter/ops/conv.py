@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,7 +58,11 @@ class Conv(Windowed):
         return one and self.size == (3, 3) and self.stride == (1, 1) and not any(self.padding)
 
     def as_linear(self) -> Linear:
-        """What makes all channels of a pixel from its window: w[o] is the row of output o."""
+        """What makes all channels of a pixel from its window: w[o] is the row of output o. The same object always."""
+        return self._linear
+
+    @cached_property
+    def _linear(self) -> Linear:
         return Linear(self.format, self.w)
 
     def reference(self, x: Int) -> Int:
