@@ -28,7 +28,7 @@ DIGITS = {
 
 
 def recipe(gamma=0.5, **changes):
-    settings = {"gamma": gamma, "lr": 0.1, **changes.pop("compress", {})}
+    settings = {"gamma": gamma, "lr": 0.1, "end": 0.6, **changes.pop("compress", {})}
     train_ = {**DIGITS["train"], **changes.pop("train", {})}
     return check_recipe({**DIGITS, **changes, "train": train_, "compress": settings}, "test")
 

@@ -319,9 +319,9 @@ class CompressSection(_Section):
 
     gamma: Annotated[float, Field(ge=0, le=1e3)]
     cost: Literal["bits", "products"] = "bits"
-    lr: Rate = 0.005
+    lr: Rate = 0.015
     begin: Fraction = 0.0
-    end: Fraction = 0.6
+    end: Fraction = 0.25
 
 
 class ExportSection(_Section):
