@@ -35,7 +35,6 @@ def study(
 ) -> None:
     """Train what answers a question: a table and a plot of accuracy against linked bytes and instructions."""
     from exporter.studies import STUDIES, page  # noqa: PLC0415 (torch takes a second)
-    from exporter.studies.base import run_study  # noqa: PLC0415
 
     if name == "list":
         for known in STUDIES.values():
@@ -47,11 +46,10 @@ def study(
     numbers, length = _numbers(seeds) if seeds else chosen.seeds, epochs or chosen.epochs
     folder = out or Path("runs") / f"study-{name}"
     _check_setting(folder, length)
-    steps = chosen.steps(length)
     rows = []
     with Progress(console=screen) as bars:
-        task = bars.add_task(name, total=len(steps) * len(numbers))
-        for row in run_study(steps, numbers, folder, jobs):
+        task = bars.add_task(name, total=chosen.count * len(numbers))
+        for row in chosen.rows(length, numbers, folder, jobs):
             bars.update(task, advance=1, description=row.step if row else name)
             rows += [row] if row else []
     write_text(folder / f"{name}.md", page.page(chosen, rows, length))

@@ -44,15 +44,24 @@ class Step:
 class Study:
     """A question, and the networks whose accuracy, bytes and instructions answer it.
 
-    steps   (epochs) -> what is trained, in an order in which everything stands behind what it begins from
+    rows    (epochs, seeds, folder, jobs) -> what was measured of each network, None of those that are no point
+    count   of networks for a seed
     epochs  of the shipped setting, in which it takes at most an hour on two cores
     """
 
     name: str
     question: str
-    steps: Callable[[int], Sequence[Step]]
+    rows: Callable[[int, Sequence[int], Path, int], Iterator[Row | None]]
+    count: int
     epochs: int
-    seeds: tuple[int, ...] = (1, 2, 3)
+    seeds: tuple[int, ...] = (1, 2)
+
+
+def of_steps(
+    name: str, question: str, steps: Callable[[int], Sequence[Step]], *, epochs: int, seeds: tuple[int, ...] = (1, 2)
+) -> Study:
+    """A study of networks that commands train; steps (epochs) -> in an order in which each stands behind its parent."""
+    return Study(name, question, partial(_rows, steps), len(steps(epochs)), epochs, seeds)
 
 
 def setting_words(settings: Iterable[str]) -> tuple[str, ...]:
@@ -83,10 +92,12 @@ class Row:
     nonzero: float
 
 
-def run_study(steps: Sequence[Step], seeds: Sequence[int], folder: Path, jobs: int) -> Iterator[Row | None]:
-    """Train and measure every step with every seed; what is finished is kept. None for steps that are no point."""
+def _rows(
+    steps: Callable[[int], Sequence[Step]], epochs: int, seeds: Sequence[int], folder: Path, jobs: int
+) -> Iterator[Row | None]:
+    """Train and measure every step with every seed; what is finished is kept."""
     with ThreadPoolExecutor(jobs) as pool:
-        for step in steps:
+        for step in steps(epochs):
             yield from pool.map(partial(_row, step, folder), seeds)
 
 
@@ -95,13 +106,14 @@ def _row(step: Step, folder: Path, seed: int) -> Row | None:
     if not (run / ROW).is_file():
         words = [f"{folder}/{word[1:]}-s{seed}" if word.startswith("@") else word for word in step.words]
         finish([*words, "--seed", str(seed)], run)
-        row = _measure(step, seed, run) if step.series else None
+        row = measured(step.name, step.series, seed, run) if step.series else None
         write_text(run / ROW, json.dumps(row and asdict(row)) + "\n")
     found = json.loads((run / ROW).read_text(encoding="utf-8"))
     return found and Row(**found | {"step": step.name, "series": step.series})
 
 
-def _measure(step: Step, seed: int, run: Path) -> Row:
+def measured(step: str, series: str, seed: int, run: Path) -> Row:
+    """The row of a run that is exported and verified; HalfbyteError where integers differ."""
     x = test_images(run, IMAGES)
     verified = json.loads((run / "verified.json").read_text(encoding="utf-8"))
     options = Options(samples=0)
@@ -110,8 +122,8 @@ def _measure(step: Step, seed: int, run: Path) -> Row:
     if report.mismatches or verified["mismatches"]:
         raise HalfbyteError(f"{run}: integers differ; look with: halfbyte verify {run}")
     return Row(
-        step.name,
-        step.series,
+        step,
+        series,
         seed,
         verified["accuracy"],
         best_validation(run),

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from exporter.studies.base import Step, Study, setting_words
+from exporter.studies.base import Step, of_steps, setting_words
 from training.formats import FORMATS
 
 FORMATS_TRIED = ("binary", "ternary", "sym2", "sym4", "sym5", "int8")  # 1, 1.6, 2, 4, 5 and 8 bits
@@ -31,7 +31,7 @@ def steps(epochs: int) -> list[Step]:
     return found
 
 
-STUDY = Study(
+STUDY = of_steps(
     "capacity",
     "Is the total number of bits still what limits accuracy when the images are distorted? (-plain: they are not)",
     steps,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from exporter.studies.base import Step, Study, setting_words
+from exporter.studies.base import Step, of_steps, setting_words
 
 MATRIX = "{{linear={width}}}"
 # norm -> settings, and what a hidden layer consists of
@@ -30,4 +30,4 @@ def steps(epochs: int) -> list[Step]:
     return found
 
 
-STUDY = Study("norms", "RMS norm, L1 norm, layer norm, batch norm or none?", steps, epochs=20)
+STUDY = of_steps("norms", "RMS norm, L1 norm, layer norm, batch norm or none?", steps, epochs=20)

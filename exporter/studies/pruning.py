@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from exporter.studies.base import Step, Study, setting_words
+from exporter.studies.base import Step, of_steps, setting_words
 
 BASE = "mnist-fc-int4"
 DENSE = 64  # neurons of each hidden layer
@@ -44,7 +44,7 @@ def _prune(name: str, series: str, sparsity: float | None, epochs: int, *options
     return Step(name, series, ("prune", "@dense", *target, *finetune, *options))
 
 
-STUDY = Study(
+STUDY = of_steps(
     "pruning",
     "Which way of pruning leaves the most accuracy for the bytes and instructions that are left?",
     steps,

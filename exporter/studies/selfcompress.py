@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from exporter.studies.base import Step, Study, setting_words
+from exporter.studies.base import Step, of_steps, setting_words
 
 GAMMAS = (0.005, 0.015, 0.04)
 UNIFORM = {"int8": (24, 40, 64), "sym4": (32, 48, 64), "sym2": (64, 96)}
@@ -26,7 +26,7 @@ def steps(epochs: int) -> list[Step]:
     return found
 
 
-STUDY = Study(
+STUDY = of_steps(
     "selfcompress",
     "Are learned bit widths better than a uniform format of the same size?",
     steps,
