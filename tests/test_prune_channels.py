@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -287,3 +289,15 @@ def test_the_channel_that_is_worth_least_for_what_it_costs_goes_first():
     scores[3], scores[25] = 8.0, 6.0  # 0.1 and 0.2 for a weight
     assert torch.nonzero(choose(ties, scores, Goal(0.01, "weights"), per_cost=True)).tolist() == [[4]]
     assert torch.nonzero(choose(ties, scores, Goal(0.01, "weights"), per_cost=False)).tolist() == [[26]]
+
+
+def test_a_layer_that_has_lost_much_holds_on_to_the_rest():
+    """All channels alike: the dearest layer loses most, but not nearly all."""
+    net = network(64, 20, 20, 20, 10, shape=(8, 8))
+    with torch.no_grad():
+        for layer in net.modules():
+            if isinstance(layer, BitLayer):
+                layer.weight.fill_(1.0)
+    for score in ("magnitude", "wanda"):
+        widths = prune(copy.deepcopy(net), 0.5, structured=True, score=score, x=images()).widths
+        assert 4 <= widths["fc1"][1] < widths["fc3"][1]

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import torch
+
 from training.errors import HalfbyteError
 
 if TYPE_CHECKING:
@@ -16,6 +18,16 @@ if TYPE_CHECKING:
     from training.prune.ties import Ties
 
 Layers = dict[str, "BitLayer"]  # by path
+
+
+def beside_larger(values: Tensor) -> Tensor:
+    """Each value beside the sum of those that are not smaller: comparable between layers, 1 for the last that is left.
+
+    LAMP (Lee et al. 2021, arXiv 2010.07611): a layer that has lost much holds on to the rest.  # (n,)
+    """
+    order = values.argsort(descending=True, stable=True)
+    ranked = values[order]
+    return torch.empty_like(values).scatter_(0, order, ranked / ranked.cumsum(0).clamp_min(1e-12))
 
 
 class Score:

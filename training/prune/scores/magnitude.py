@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from training.prune.scores.base import Layers, Score
+from training.prune.scores.base import Layers, Score, beside_larger
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Magnitude(Score):
     """|w| in units of each layer's clip scale (Han et al. 2015, arXiv 1506.02626).
 
-    Of a channel: the mean square of its weights beside that of its whole layer, over all layers that make it (Li et
-    al. 2017, arXiv 1608.08710).
+    Of a channel: the mean square of its weights (Li et al. 2017, arXiv 1608.08710) beside those of its layer that are
+    not smaller, mean of all layers that make it.
     """
 
     name = "magnitude"
@@ -37,6 +37,6 @@ class Magnitude(Score):
         total, makers = torch.zeros(ties.count + 1), torch.zeros(ties.count + 1)
         for path, tie in ties.layers.items():
             square = ties.layer(model, path).weight.detach().cpu().float().square().mean(1)
-            total.index_add_(0, tie.rows, square / square.mean().clamp_min(1e-12))
+            total.index_add_(0, tie.rows, beside_larger(square))
             makers.index_add_(0, tie.rows, torch.ones_like(square))
         return (total / makers.clamp_min(1))[1:]

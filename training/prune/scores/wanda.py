@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.layers import BitLayer
-from training.prune.scores.base import Layers, Score
+from training.prune.scores.base import Layers, Score, beside_larger
 
 if TYPE_CHECKING:
     from training.prune.choose import Goal
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Wanda(Score):
     """|w| * rms of its input, in units of each layer's clip scale (Sun et al. 2023, arXiv 2306.11695).
 
-    Of a channel: the part of the sums that the weights which read it bring, beside all of their layer.
+    Of a channel: what the weights that read it bring, beside what those of other channels do that bring no less.
     """
 
     name = "wanda"
@@ -41,10 +41,12 @@ class Wanda(Score):
         layers = {path: ties.layer(model, path) for path in ties.layers}
         total = torch.zeros(ties.count + 1)
         for path, score in self.of_weights(model, layers, samples).items():
-            tie, share = ties.layers[path], (score / score.sum().clamp_min(1e-12)).cpu()
-            if not tie.columns.any():  # depthwise: what it reads goes with what it makes
+            columns = ties.layers[path].columns
+            if not columns.any():  # depthwise: what it reads goes with what it makes
                 continue
-            total.index_add_(0, tie.columns, share.sum(0))
+            of_group = torch.zeros_like(total).index_add_(0, columns, score.sum(0).float().cpu())
+            read = columns.unique()
+            total[read] += beside_larger(of_group[read])
         return total[1:]
 
 
