@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +11,10 @@ from rich.table import Table
 
 from exporter import planview
 from exporter.bounds import find_bounds
+from exporter.chips.chip import load_chip
+from exporter.chips.storing import ways
 from exporter.export import prepare
-from exporter.graph import load_graph
+from exporter.graph import load_graph, read_graph
 from exporter.plan import read_plan
 from exporter.runs import is_bare, load_run, read_verified
 from training.files import write_text
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from exporter.bounds import Bounds
     from exporter.graph import Graph, Node
 
+CORE = "stm32g030"  # whose costs stand for those of all chips, where none is asked about
 COLUMNS = ("name", "op", "format", "bits", "shape", "weights", "bytes", "lo", "hi")
 
 
@@ -39,7 +43,9 @@ def describe(folder: Path) -> dict[str, Any]:
     else:
         graph, _, bounds, plan = prepare(run.model, run.name)
         written = folder / "plan.json"
-        plan = read_plan(written, graph) if written.is_file() else plan
+        if written.is_file():
+            graph = graph.with_kernels(read_graph(folder / "graph.json").kernels)
+            plan = read_plan(written, graph)
     layers = [_describe_layer(node, graph, bounds) for node in graph.nodes]
     return {
         "name": run.recipe.name if run else graph.name,
@@ -55,6 +61,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "validation_accuracy": run and run.metadata["validation_accuracy"],
         "verified": _verified(folder, graph.digest),
         "layers": layers,
+        "ways": {name: [asdict(way) for way in found] for name, found in ways(graph, load_chip(CORE)).items()},
         "plan": planview.to_json(graph, plan),
     }
 

@@ -18,7 +18,7 @@ from rich.table import Table
 from training.errors import HalfbyteError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from exporter.chips.emulate import Report
     from exporter.chips.fit import Fit
     from exporter.chips.image import Image, Options
+    from exporter.chips.storing import Way
 
 screen = Console(stderr=True)
 WIDTH = 110
@@ -404,6 +405,7 @@ def _print_fit(found: Fit, chip: Chip) -> None:
         for layer in found.layers
     ]
     _print_rows(layers, right=("bytes", "instructions"))
+    print_ways(found.ways, "weights drawn as untrained ones are: trained or pruned ones are coded in fewer bytes")
     if found.fits:
         _print_rows(_cost_rows(found), right=("nonzero", "instructions", "cycles", "ms"))
     sizes, code, data = found.sizes, chip.memory_of("code"), chip.memory_of("data")
@@ -422,6 +424,19 @@ def _print_fit(found: Fit, chip: Chip) -> None:
         lines += [f"it fits with: {found.change}" if found.change else "no change of one layer's format makes it fit"]
     for line in lines:
         Console().print(line, highlight=False, soft_wrap=True)
+
+
+def print_ways(ways: Mapping[str, Iterable[Way]], note: str) -> None:
+    """How each tensor can be stored: bytes and thousands of instructions of every way."""
+    names = dict.fromkeys(way.name for found in ways.values() for way in found)
+    rows = []
+    for layer, found in ways.items():
+        cells = {way.name: f"{'*' if way.chosen else ''}{way.bytes:,} {way.instructions / 1000:,.0f}k" for way in found}
+        rows.append({"stored": layer, **{name: cells.get(name, "-") for name in names}})
+    if rows:
+        _print_rows(rows, right=tuple(names))
+        text = f"bytes and instructions of each way to store a tensor, half of its inputs 0; * is chosen; {note}"
+        Console().print(text, highlight=False, soft_wrap=True)
 
 
 def _cost_rows(found: Fit) -> list[dict[str, str]]:

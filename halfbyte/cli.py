@@ -18,7 +18,7 @@ from rich.table import Table
 from halfbyte import __version__
 from halfbyte.benchmarks import bench, results
 from halfbyte.bits import bits
-from halfbyte.chips import VERBS, emulate
+from halfbyte.chips import VERBS, emulate, print_ways
 from halfbyte.pruning import prune
 from halfbyte.studies import study
 from halfbyte.training import Out, Resume, Seed, Sets, check_folder, new_folder, training_bar
@@ -136,6 +136,7 @@ def verify(
 def show(folder: RunFolder, as_json: AsJson = False) -> None:
     """Layers, bits, bytes, bounds, accuracy and memory plan of a run; written to its report.md and plan.png too."""
     from exporter import planview, report  # noqa: PLC0415 (torch takes a second)
+    from exporter.chips.storing import Way  # noqa: PLC0415
 
     description = report.write_report(folder)
     if as_json:
@@ -145,6 +146,11 @@ def show(folder: RunFolder, as_json: AsJson = False) -> None:
     console.print(report.layer_table(description))
     for line in report.summary(description):
         console.print(line, highlight=False, soft_wrap=True)
+    console.print()
+    print_ways(
+        {layer: [Way(**way) for way in found] for layer, found in description["ways"].items()},
+        f"instructions on {report.CORE}",
+    )
     console.print()
     console.print(planview.plan_table(description["plan"]))
     for line in planview.group_lines(description["plan"]):

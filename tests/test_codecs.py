@@ -20,6 +20,7 @@ from exporter.codecs import CODECS, CodecError
 from exporter.codecs.huffman import lengths
 from exporter.export import export
 from exporter.graph import read_graph
+from exporter.report import describe
 from exporter.runs import export_run, load, verify_run
 from exporter.verify import random_samples
 from training.errors import HalfbyteError
@@ -197,3 +198,14 @@ def test_a_chip_keeps_the_codecs_of_a_run_unless_it_is_told_what_to_optimize_for
     assert set(build(folder, chip, x).graph.codecs.values()) == {"huffman"}
     assert build(folder, chip, x, Options(codec="plain")).graph.codecs == {}
     assert "huffman" not in build(folder, chip, x, Options(optimize="speed")).graph.codecs.values()
+
+
+def test_show_says_how_each_tensor_is_stored_and_what_else_it_could_be(coded_run):
+    described = describe(coded_run)
+    for layer in ("fc1", "fc2"):
+        found = {way["name"]: way for way in described["ways"][layer]}
+        assert {"portable", *CODECS} <= set(found)
+        assert [name for name, way in found.items() if way["chosen"]] == ["huffman"]
+        stored = next(one for one in described["layers"] if one["name"] == layer)
+        assert found["huffman"]["bytes"] == stored["bytes"] < found["portable"]["bytes"]
+        assert found["portable"]["instructions"] > 0

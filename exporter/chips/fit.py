@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from exporter.chips import products, untrained
 from exporter.chips.emulate import measure, run_images
 from exporter.chips.image import Image, Options, Sizes, build, link_image, overflow, ram_needed, samples_that_fit
 from exporter.chips.machine import mean
+from exporter.chips.storing import Way, ways
 from exporter.export import export
 from exporter.pack import row_bytes
 from exporter.variants import PORTABLE
@@ -83,6 +84,7 @@ class Fit:
     peak       what takes the most of them: bytes by name, with the buffers that are in use at the peak of the plan
     typical    some training images, weights drawn as trained ones are distributed
     worst      the largest input and no activation 0: with drawn weights or with outermost levels, what takes more
+    ways       how each tensor of weights can be stored; entropies are those of drawn weights, not of trained ones
     densities  the input and the channels of every layer are 0 but for a fraction, DENSITIES
     """
 
@@ -99,6 +101,7 @@ class Fit:
     worst: Cost | None = None
     densities: tuple[Cost, ...] = ()
     input_instructions: int | None = None
+    ways: dict[str, tuple[Way, ...]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """For `fit --json`: the sizes stand beside the rest."""
@@ -118,6 +121,7 @@ def fit(recipe: Recipe, chip: Chip, options: Options) -> Fit:
     over, needed = overflow(image), ram_needed(image)
     layers = _layers(image.graph, {})
     found = Fit(chip.name, recipe.name, not over, over, image.sizes, layers, sum(needed.values()), needed)
+    found = replace(found, ways=ways(image.graph, chip))
     if over:
         return replace(found, change=_change(recipe, train, chip, options, image))
     heavy = sum(products.by_layer(image.graph).values()) >= HEAVY

@@ -145,3 +145,24 @@ RULES: dict[str, Callable[[Totals], float]] = {
     "size": lambda found: found.bytes,
     "balance": lambda found: found.bytes * found.instructions,
 }
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to store a tensor: bytes of its constants, and instructions of an inference, half of its input 0."""
+
+    name: str
+    bytes: int
+    instructions: int
+    chosen: bool
+
+
+def ways(graph: Graph, chip: Chip) -> dict[str, tuple[Way, ...]]:
+    """What can be chosen for each tensor of weights, by what was measured of its kernels."""
+    return {
+        name: tuple(
+            Way(how, need.table, round(need.instructions), how == graph.kernels.get(name, PORTABLE))
+            for how, need in found.items()
+        )
+        for name, found in needs(graph, chip).items()
+    }
