@@ -38,7 +38,8 @@ def test_a_study_measures_every_network_and_trains_none_twice(folder):
 
 
 def test_what_a_command_of_a_study_refuses_is_said(folder):
-    study = of_steps("toy", "", lambda _: [Step("bad", "bad", ("run", "digits-fc", "--set", "train.lr=-1.0"))], epochs=1)
+    bad = Step("bad", "bad", ("run", "digits-fc", "--set", "train.lr=-1.0"))
+    study = of_steps("toy", "", lambda _: [bad], epochs=1)
     with pytest.raises(HalfbyteError, match=r"^halfbyte run digits-fc .*: .*train\.lr = -1\.0"):
         list(study.rows(1, (1,), folder, 1))
 
