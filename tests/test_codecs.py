@@ -8,10 +8,12 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import level_matrices
 from support import ROOT, compile_with, network
+from torch import nn
 
 from exporter.chips.chip import load_chip
 from exporter.chips.emulate import emulate
@@ -24,6 +26,7 @@ from exporter.report import describe
 from exporter.runs import export_run, load, verify_run
 from exporter.verify import random_samples
 from training.errors import HalfbyteError
+from training.layers import BitLinear, Input
 
 every_codec = pytest.mark.parametrize("codec", CODECS.values(), ids=list(CODECS))
 SHIPPED = ROOT / "models" / "mnist-fc-12k"
@@ -209,3 +212,20 @@ def test_show_says_how_each_tensor_is_stored_and_what_else_it_could_be(coded_run
         stored = next(one for one in described["layers"] if one["name"] == layer)
         assert found["huffman"]["bytes"] == stored["bytes"] < found["portable"]["bytes"]
         assert found["portable"]["instructions"] > 0
+
+
+def test_rice_takes_shifts_where_they_make_it_shorter():
+    rng = np.random.default_rng(3)
+    levels = rng.integers(-3, 4, (40, 30)) * 2 ** rng.integers(0, 5, 40)[:, None]
+    data = CODECS["rice"].pack(levels)
+    assert data[3] & 8
+    assert np.array_equal(CODECS["rice"].unpack(data, *levels.shape), levels)
+    plain = CODECS["rice"].pack(np.array([[1, 2], [0, 4]]))
+    assert not plain[3] & 8
+    layer = BitLinear(30, 40, format="int8", requant="mulshift")
+    layer.weight.data.copy_(torch.as_tensor(levels))
+    layer.clip_scale.fill_(1)
+    layer.frozen.fill_(1)
+    model = nn.Sequential(Input((30,)), layer, BitLinear(40, 5, requant=None)).eval()
+    coded = export(model, "net", codec="rice")
+    assert coded.verify(random_samples(coded.graph, 20, 1)).mismatches == 0

@@ -14,6 +14,7 @@ from exporter.codecs.base import CodecError, codec
 from exporter.codecs.bits import write_bits
 from exporter.codecs.huffman import BEHIND, LONGEST, MOST, codes_of, read_entries
 from exporter.codecs.levels import pack_table, table_of, unpack_table
+from exporter.codecs.widths import shifts_of
 
 if TYPE_CHECKING:
     from exporter.codecs.base import Bytes, Ints, Levels
@@ -21,10 +22,24 @@ if TYPE_CHECKING:
 HEAD = 4  # bytes in front of the levels
 REMAINDER = 7  # bits at most
 ONES = 40  # of a gap at most
+SHIFTED = 8  # beside k in the head: outputs have shifts
 
 
 def pack(levels: Levels) -> Bytes:
-    """(n_out, n_in) levels -> the stream."""
+    """(n_out, n_in) levels -> the stream; with a shift for every output where that makes it shorter."""
+    shifts = shifts_of(levels)
+    ways = [np.zeros_like(shifts), shifts] if shifts.any() else [shifts]
+    made = []
+    for way in ways:
+        try:
+            made.append(_pack(levels >> way[:, None], way))
+        except CodecError:
+            if way is ways[-1] and not made:
+                raise
+    return min(made, key=len)
+
+
+def _pack(levels: Levels, shifts: Ints) -> Bytes:
     column, at = np.nonzero(levels.T)
     weights = levels.T[column, at]
     found = table_of(weights)
@@ -44,7 +59,8 @@ def pack(levels: Levels) -> Bytes:
     field = int((columns - least).max(initial=0)).bit_length()
     begins = 3 * np.searchsorted(column, np.arange(n_in))  # a field stands in front of its column
     stream = write_bits(np.insert(values, begins, columns - least), np.insert(widths, begins, field))
-    head = np.array([field, least & 255, least >> 8, k], np.uint8)
+    shifted = bool(shifts.any())
+    head = np.array([field, least & 255, least >> 8, SHIFTED * shifted | k, *shifts[: len(shifts) * shifted]], np.uint8)
     entries = (order << 3 | bits[order]).astype(np.uint8)
     return np.concatenate([head, pack_table(found), entries, stream, np.zeros(BEHIND, np.uint8)])
 
@@ -59,8 +75,9 @@ def _remainder(gaps: Ints) -> int:
 
 def unpack(data: Bytes, n_out: int, n_in: int) -> Ints:
     """The inverse of `pack`."""
-    field, least, k = int(data[0]), int(data[1]) | int(data[2]) << 8, int(data[3])
-    level, behind = unpack_table(data[HEAD:])
+    field, least, k = int(data[0]), int(data[1]) | int(data[2]) << 8, int(data[3]) & ~SHIFTED
+    n_shifts = n_out if data[3] & SHIFTED else 0
+    level, behind = unpack_table(data[HEAD + n_shifts :])
     table, stream = read_entries(behind)
     bits = "".join(map(str, stream))
     levels = np.zeros((n_in, n_out), np.int64)
@@ -74,7 +91,7 @@ def unpack(data: Bytes, n_out: int, n_in: int) -> Ints:
             entry = int(table[int(bits[zero + 1 + k : zero + 1 + k + LONGEST], 2)])
             column[output] = level[entry >> 3]
             at, output = zero + 1 + k + (entry & 7), output + 1
-    return levels.T
+    return levels.T << (data[HEAD : HEAD + n_out].astype(np.int64)[:, None] if n_shifts else 0)
 
 
 def steps(levels: Levels) -> float:

@@ -23,21 +23,19 @@ SHIFT = 4  # bits of a row's head below its shift
 
 def pack(levels: Levels) -> Bytes:
     """(n_out, n_in) levels -> the stream."""
-    head = [_head(o, row) for o, row in enumerate(levels)]
-    widths, shifts = (np.array(part, np.int64) for part in zip(*head, strict=True)) if head else (NONE, NONE)
+    shifts = shifts_of(levels)
     codes = (levels >> shifts[:, None]).T
+    widths = np.array([width_of(row) for row in codes.T], np.int64)
+    if widths.max(initial=0) > MOST:
+        raise CodecError(f"output {widths.argmax()} needs {widths.max()} bits, it holds {MOST}")
     stream = write_bits(codes.astype(np.int64).ravel(), np.tile(widths, len(codes)))
     return np.concatenate([(shifts << SHIFT | widths).astype(np.uint8), stream])
 
 
-def _head(o: int, row: Levels) -> tuple[int, int]:
-    """Width and shift of a row."""
-    bits = int(np.bitwise_or.reduce(row, initial=0))
-    shift = (bits & -bits).bit_length() - 1 if bits else 0
-    width = width_of(row >> shift)
-    if width > MOST:
-        raise CodecError(f"output {o} needs {width} bits, it holds {MOST}")
-    return width, shift
+def shifts_of(levels: Levels) -> Ints:
+    """The largest s of each row for which all its levels are multiples of 2^s; 0 of a row of zeros.  # (n_out,)"""
+    bits = np.bitwise_or.reduce(levels.astype(np.int64), axis=1, initial=0)
+    return np.where(bits == 0, 0, np.log2(np.maximum(bits & -bits, 1)).astype(np.int64))
 
 
 def unpack(data: Bytes, n_out: int, n_in: int) -> Ints:
@@ -47,9 +45,6 @@ def unpack(data: Bytes, n_out: int, n_in: int) -> Ints:
     codes = read_bits(data[n_out:], np.tile(widths, n_in)).reshape(n_in, n_out)
     sign = 1 << widths >> 1
     return (((codes ^ sign) - sign) << shifts).T
-
-
-NONE = np.zeros(0, np.int64)
 
 
 def steps(levels: Levels) -> float:

@@ -38,9 +38,11 @@ void hb_linear_rice(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
                     size_t n_in, size_t n_out)
 {
     struct hb_tables t;
-    const uint8_t field = w[0], k = w[3];
+    const uint8_t field = w[0], k = w[3] & 7;
     const uint16_t least = (uint16_t)(w[1] | w[2] << 8);
-    const HB_ROM uint8_t *levels = w + 4;
+    const HB_ROM uint8_t *shift = w + 4;
+    const size_t n_shifts = (w[3] & 8) != 0 ? n_out : 0;
+    const HB_ROM uint8_t *levels = shift + n_shifts;
     struct hb_place at = {hb_make_codes(t.code, hb_behind_levels(levels)), 0};
     for (size_t o = 0; o < n_out; o++) {
         y[o] = 0;
@@ -53,5 +55,10 @@ void hb_linear_rice(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
             hb_add_gaps(y, &at, bits, k, &t);
         }
         hb_move(&at, bits);
+    }
+    for (size_t o = 0; o < n_shifts; o++) {
+        for (uint8_t s = shift[o]; s > 0; s--) {
+            y[o] += y[o];
+        }
     }
 }
