@@ -15,6 +15,7 @@ from training.errors import HalfbyteError
 
 if TYPE_CHECKING:
     from training.prune.apply import Method
+    from training.prune.choose import Cost
     from training.prune.runs import Finetune
 
 RunFolder = Annotated[Path, typer.Argument(help="Finished run, or a shipped model such as models/mnist-fc-12k.")]
@@ -29,6 +30,9 @@ def prune(
         float | None, typer.Option(help="Structured: fraction of the multiplications to remove; instructions follow.")
     ] = None,
     structured: Annotated[bool, typer.Option("--structured", help="Remove channels and neurons.")] = False,
+    multiple: Annotated[
+        int, typer.Option(help="Structured: layers keep a multiple of it; kernels make 8 channels at once.")
+    ] = 1,
     score: Annotated[
         str, typer.Option(help="What they are worth: magnitude, wanda, fisher; structured: group-l1, l0 too.")
     ] = "magnitude",
@@ -55,7 +59,7 @@ def prune(
     from training.prune.runs import Finetune, prune_run  # noqa: PLC0415
 
     check_folder(out, resume)
-    method = _method(target_sparsity, target_instructions, structured, score, scope, n_of_m, one_shot)
+    method = _method(target_sparsity, target_instructions, structured, score, scope, n_of_m, one_shot, multiple)
     run = load_run(folder)
     parent = {
         "digest": prepare(run.model, run.name)[0].digest,
@@ -83,6 +87,7 @@ def _method(
     scope: str,
     n_of_m: str | None,
     one_shot: bool,
+    multiple: int,
 ) -> Method:
     """What the options ask for; HalfbyteError where they contradict each other."""
     from training.prune.apply import Method  # noqa: PLC0415
@@ -92,7 +97,8 @@ def _method(
     if products is not None and not structured:
         raise HalfbyteError("--target-instructions takes --structured: it counts what channels cost")
     sparsity = weights if products is None else products
-    return Method(sparsity, structured, score, "weights" if products is None else "products", scope, n_of_m, one_shot)
+    cost: Cost = "weights" if products is None else "products"
+    return Method(sparsity, structured, score, cost, scope, n_of_m, one_shot, multiple)
 
 
 def _command(folder: Path, method: Method, settings: Finetune, own_seed: int) -> str:
@@ -103,6 +109,7 @@ def _command(folder: Path, method: Method, settings: Finetune, own_seed: int) ->
     else:
         words += [f"--target-{'sparsity' if method.cost == 'weights' else 'instructions'}", f"{method.sparsity:g}"]
     words += ["--structured"] * method.structured + ["--one-shot"] * method.one_shot
+    words += ["--multiple", str(method.multiple)] if method.multiple > 1 else []
     words += ["--score", method.score] if method.score != "magnitude" else []
     words += ["--scope", method.scope] if method.scope != "global" else []
     words += ["--finetune", str(settings.epochs)]

@@ -14,7 +14,7 @@ from torch import nn
 import halfbyte as hb
 from exporter.lower import lower
 from training.errors import HalfbyteError
-from training.layers import BitConv1d, BitLayer, BitLinear, Input
+from training.layers import BitConv1d, BitConv2d, BitLayer, BitLinear, GlobalAvgPool, Input
 from training.prune import prune
 from training.prune.choose import Goal, choose
 from training.prune.cut import remove
@@ -301,3 +301,27 @@ def test_a_layer_that_has_lost_much_holds_on_to_the_rest():
     for score in ("magnitude", "wanda"):
         widths = prune(copy.deepcopy(net), 0.65, structured=True, score=score, x=images()).widths
         assert 4 <= widths["fc1"][1] < widths["fc3"][1]
+
+
+@pytest.mark.parametrize("score", ["magnitude", "wanda"])
+def test_layers_keep_a_multiple_of_channels_where_that_is_asked(score):
+    model = nn.Sequential(
+        Input((8, 8)),
+        nn.Unflatten(1, (1, 8)),
+        BitConv2d(1, 19, 3, padding=1, requant="mulshift"),
+        BitConv2d(19, 19, 3, padding=1, groups=19, requant="mulshift"),
+        BitConv2d(19, 24, 3, requant="mulshift"),
+        GlobalAvgPool(),
+        BitLinear(24, 10, requant=None),
+    )
+    x = torch.randint(0, 128, (20, 8, 8), dtype=torch.uint8)
+    pruned = prune(model, 0.4, structured=True, score=score, cost="products", multiple=8, x=x)
+    left = [after for _, after in pruned.widths.values()]
+    assert left[0] == left[1]  # the depthwise convolution goes with what it reads
+    assert all(n % 8 == 0 or n == 19 for n in left[:-1])
+    assert left[-1] == 10
+    assert pruned.products >= 0.4
+    model.eval()(x)
+    message = r"with 8 channels or fewer left in every layer, 0\.\d+ of the weights are gone"
+    with pytest.raises(HalfbyteError, match=message):
+        prune(model, 0.99, structured=True, multiple=8)

@@ -130,7 +130,7 @@ def test_with_norms_alone_the_matrices_stay_as_they_are(parents, tmp_path):
     run = load_run(parents / "cnn")
     method = Method(0.4, structured=True)
     cut = prune_run(run.model, run.recipe, tmp_path / "cut", method, Finetune(0)).model
-    learned = prune_run(run.model, run.recipe, tmp_path / "norms", method, Finetune(4, "norms"))
+    learned = prune_run(run.model, run.recipe, tmp_path / "norms", method, Finetune(8, "norms"))
     for path, layer in masks.layers_of(learned.model).items():
         assert torch.equal(layer.weight, cut.get_submodule(path).weight), path
         assert torch.equal(layer.levels(), cut.get_submodule(path).levels()), path

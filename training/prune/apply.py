@@ -34,17 +34,16 @@ class Method:
     scope: str = "global"
     n_of_m: str | None = None
     one_shot: bool = False
+    multiple: int = 1
 
     def __post_init__(self) -> None:
-        if get_score(self.score).learned and not self.structured:
-            raise HalfbyteError(f"score '{self.score}' is learned for channels; give it structured, or take another")
         for what, known in CHOICES.items():
             if (value := getattr(self, what)) not in known:
                 raise HalfbyteError(f"{what} must be one of {', '.join(known)}, got '{value}'")
-        if self.structured and (self.n_of_m or self.one_shot):
-            raise HalfbyteError("N:M and one-shot are for single weights; leave them out, or structured")
-        if self.one_shot and self.score != "magnitude":
-            raise HalfbyteError(f"one-shot has a score of its own; leave '{self.score}' out")
+        if self.structured:
+            self._check_channels()
+        else:
+            self._check_weights()
         if self.n_of_m:
             masks.parse_n_of_m(self.n_of_m)
             if self.sparsity is not None:
@@ -53,6 +52,21 @@ class Method:
             raise HalfbyteError("give the sparsity: the fraction to remove, such as 0.5")
         elif not 0 <= self.sparsity < 1:
             raise HalfbyteError(f"sparsity must be at least 0 and below 1, got {self.sparsity:g}")
+
+    def _check_channels(self) -> None:
+        get_score(self.score)
+        if self.n_of_m or self.one_shot:
+            raise HalfbyteError("N:M and one-shot are for single weights; leave them out, or structured")
+        if self.multiple < 1:
+            raise HalfbyteError(f"multiple counts channels, 1 or more; got {self.multiple}")
+
+    def _check_weights(self) -> None:
+        if get_score(self.score).learned:
+            raise HalfbyteError(f"score '{self.score}' is learned for channels; give it structured, or take another")
+        if self.one_shot and self.score != "magnitude":
+            raise HalfbyteError(f"one-shot has a score of its own; leave '{self.score}' out")
+        if self.multiple != 1:
+            raise HalfbyteError(f"multiple = {self.multiple} counts channels; give it structured, or leave it out")
 
 
 @dataclass(frozen=True)
@@ -79,6 +93,7 @@ def prune(
     scope: str = "global",
     n_of_m: str | None = None,
     one_shot: bool = False,
+    multiple: int = 1,
     x: Tensor | None = None,
     y: Tensor | None = None,
 ) -> Pruned:
@@ -93,6 +108,7 @@ def prune(
     scope       single weights: "global", or "layer" for the same fraction of every layer
     n_of_m      single weights: such as "2:4", of every 4 inputs of a neuron 2 stay
     one_shot    single weights: those that stay absorb the error, and are rounded to their levels, from x alone
+    multiple    structured: every layer that loses channels keeps a multiple of it: kernels make up to 8 at once
     x, y        raw samples (n, *shape) as they enter the network, and their classes (n,) int64
 
     HalfbyteError where the fraction cannot be reached (with the nearest that can), where a layer's format has no
@@ -103,7 +119,7 @@ def prune(
         samples = Samples(x, torch.zeros(len(x), dtype=torch.int64, device=x.device) if y is None else y)
     if y is None and get_score(score).needs_classes:
         raise HalfbyteError(f"score '{score}' looks at samples and their classes; give it x and y")
-    return prune_with(model, Method(sparsity, structured, score, cost, scope, n_of_m, one_shot), samples)
+    return prune_with(model, Method(sparsity, structured, score, cost, scope, n_of_m, one_shot, multiple), samples)
 
 
 def prune_with(model: nn.Module, method: Method, samples: Samples | None) -> Pruned:
@@ -115,7 +131,7 @@ def prune_with(model: nn.Module, method: Method, samples: Samples | None) -> Pru
 
 def _remove_channels(model: nn.Module, method: Method, samples: Samples | None) -> Pruned:
     assert method.sparsity is not None
-    goal = Goal(method.sparsity, method.cost)
+    goal = Goal(method.sparsity, method.cost, method.multiple)
     found, ties = get_score(method.score), find_ties(model)
     nothing = torch.zeros(ties.count + 1, dtype=torch.bool)
     choose(ties, torch.zeros(ties.count), goal, per_cost=False)  # refuses what cannot be reached, before it learns
