@@ -30,4 +30,4 @@ def steps(epochs: int) -> list[Step]:
     return found
 
 
-STUDY = of_steps("norms", "RMS norm, L1 norm, layer norm, batch norm or none?", steps, epochs=20)
+STUDY = of_steps("norms", "RMS norm, L1 norm, layer norm, batch norm or none?", steps, epochs=10)

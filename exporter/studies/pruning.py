@@ -48,6 +48,6 @@ STUDY = of_steps(
     "pruning",
     "Which way of pruning leaves the most accuracy for the bytes and instructions that are left?",
     steps,
-    epochs=20,
+    epochs=12,
     seeds=(1, 2),
 )
