@@ -196,7 +196,7 @@ static const struct {
 } codecs[] = {
     {"huffman", hb_linear_huffman}, {"bitmask", hb_linear_bitmask},
     {"runs", hb_linear_runs},       {"rice", hb_linear_rice},
-    {"widths", hb_linear_widths},
+    {"radix", hb_linear_radix},     {"widths", hb_linear_widths},
 };
 
 static const struct {

@@ -10,10 +10,11 @@ from __future__ import annotations
 from exporter.codecs.base import Codec, CodecError
 from exporter.codecs.bitmask import BITMASK
 from exporter.codecs.huffman import HUFFMAN
+from exporter.codecs.radix import RADIX
 from exporter.codecs.rice import RICE
 from exporter.codecs.runs import RUNS
 from exporter.codecs.widths import WIDTHS
 
-CODECS: dict[str, Codec] = {codec.name: codec for codec in (HUFFMAN, BITMASK, RUNS, RICE, WIDTHS)}
+CODECS: dict[str, Codec] = {codec.name: codec for codec in (HUFFMAN, BITMASK, RUNS, RICE, WIDTHS, RADIX)}
 
 __all__ = ["CODECS", "Codec", "CodecError"]

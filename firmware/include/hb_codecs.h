@@ -40,6 +40,10 @@ void hb_linear_rice(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
 void hb_linear_widths(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
                       size_t n_in, size_t n_out);
 
+// Digits of any base in words of 16 bits, SPEC 4.12.
+void hb_linear_radix(int32_t *y, const int8_t *x, const HB_ROM uint8_t *w,
+                     size_t n_in, size_t n_out);
+
 #ifdef __cplusplus
 }
 #endif
