@@ -12,7 +12,8 @@ if ! command -v avr-gcc >/dev/null; then
 fi
 
 count=0
-for file in "$root"/firmware/src/*.c "$root"/firmware/variants/avr/*.c; do
+for file in "$root"/firmware/src/*.c "$root"/firmware/codecs/*.c \
+    "$root"/firmware/variants/avr/*.c; do
     avr-gcc -mmcu=atmega328p -std=gnu99 -Os -pedantic -Wall -Wextra \
         -Wconversion -Wshadow -Wmissing-prototypes -Werror \
         -I "$root/firmware/include" -I "$root/firmware/src" \

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from exporter.export import Exported, export
+from exporter.graph import KERNELS
 from exporter.plan import STRATEGIES
 from exporter.randommaps import random_map_network
-from exporter.randomnet import random_network
+from exporter.randomnet import make_sparse, random_network
 from exporter.sanitized import keep, run_sanitized
-from exporter.variants import VARIANTS
 from exporter.verify import random_samples
 from training import data, models
 from training.errors import HalfbyteError
@@ -93,9 +93,10 @@ def _check_random(seed: int, *, maps: bool, sanitize: bool) -> dict[str, Any]:
     row: dict[str, Any] = {"seed": seed, "refused": None, "first": None}
     row |= dict.fromkeys(("plans", "layers", "integers", "mismatches"), 0)
     model = random_map_network(seed) if maps else random_network(seed)
+    model = make_sparse(model, seed) if seed % 3 == 0 else model
     with TemporaryDirectory(prefix="halfbyte-") as scratch:
         try:
-            variant = list(VARIANTS)[seed % len(VARIANTS)]
+            variant = list(KERNELS)[seed % len(KERNELS)]
             found = _every_way(model, Path(scratch), STRATEGIES if maps else ("auto",), ((), (variant,)))
             for exported in found:
                 _count(row, exported)

@@ -117,7 +117,7 @@ class Graph:
         return sum(table.nbytes for node in self.nodes for table in node.tables())
 
     def tuned(self, variants: Sequence[str]) -> Graph:
-        """The same network, each operation with the first of these variants that has a kernel for it."""
+        """The same network, each operation with the first of these variants and codecs that has a kernel for it."""
         found = {node.name: _first(node.op, variants) for node in self.nodes}
         return self.with_kernels({name: variant.name for name, variant in found.items() if variant})
 
@@ -187,7 +187,7 @@ def _one_channel(op: Op) -> bool:
 
 def _first(op: Op, variants: Sequence[str]) -> Variant | None:
     """The first of the variants that has a kernel for the operation; None where it stays portable."""
-    return next((v for v in map(VARIANTS.__getitem__, variants) if v.serves(op)), None)
+    return next((v for v in map(KERNELS.__getitem__, variants) if v.serves(op)), None)
 
 
 def read_graph(path: Path) -> Graph:

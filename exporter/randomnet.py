@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from training.errors import HalfbyteError
 from training.formats import FORMATS, RAW_TYPES
 from training.layers import BitLayer, BitLinear, Input
 from training.requant import REQUANTS, MulShift, Shift, activation_range
@@ -61,6 +63,25 @@ def random_network(seed: int) -> nn.Module:
         torch.manual_seed(seed)
         model = _build(dice)
         finish(model, dice)
+    return model.eval()
+
+
+def make_sparse(model: nn.Module, seed: int) -> nn.Module:
+    """Prune some of its layers, and give some rows of 8-bit layers bits of their own; the others stay as they are."""
+    dice = Dice(np.random.default_rng((seed, 3)))
+    for layer in (module for module in model.modules() if isinstance(module, BitLayer)):
+        with suppress(HalfbyteError):  # not of every format, nor of centered weights
+            if dice.chance(0.6):
+                layer.check_prunable()
+                mask = torch.as_tensor(dice.rng.random(layer.weight.shape) < dice.one_of(0.1, 0.3, 0.6))
+                mask[0, 0] = True  # one at least is left
+                layer.prune(mask)
+        with suppress(HalfbyteError):
+            if dice.chance(0.6):
+                layer.learn_bits()
+                assert layer.row_bits is not None
+                with torch.no_grad():
+                    layer.row_bits.bits.copy_(torch.as_tensor(dice.rng.uniform(1, 8, layer.row_bits.bits.shape)))
     return model.eval()
 
 

@@ -9,10 +9,10 @@ from strategies import seeds
 from support import compile_with, needs_sanitizers, network
 
 from exporter.export import Exported, export
+from exporter.graph import KERNELS
 from exporter.lower import lower
-from exporter.randomnet import MAX_DEPTH, MAX_WIDTH, random_network
+from exporter.randomnet import MAX_DEPTH, MAX_WIDTH, make_sparse, random_network
 from exporter.sanitized import keep, run_sanitized
-from exporter.variants import VARIANTS
 from exporter.verify import random_samples
 from training.formats import FORMATS
 from training.layers import BitLinear, Input
@@ -25,10 +25,11 @@ def compiled(exported: Exported, *flags: str) -> Exported:
 
 
 @given(seeds)
-@settings(max_examples=45)
+@settings(max_examples=60)
 def test_every_integer_of_a_random_network_is_the_same_three_times(seed):
-    kernels = ((), *((name,) for name in VARIANTS))
-    exported = compiled(export(random_network(seed), "net", variants=kernels[seed % len(kernels)]), "-O0", "-Werror")
+    kernels = ((), *((name,) for name in KERNELS))
+    model = random_network(seed) if seed % 3 else make_sparse(random_network(seed), seed)
+    exported = compiled(export(model, "net", variants=kernels[seed % len(kernels)]), "-O0", "-Werror")
     report = exported.compare(random_samples(exported.graph, 24, seed), random=5)
     assert report.first is None, str(report.first)
     assert report.mismatches == 0

@@ -70,6 +70,17 @@ def test_codec(v):
     assert run(Linear("int8", levels), v["x"]) == v["y"]
 
 
+CODED = read_vectors(ROOT / "ctests" / "codec_vectors.txt")
+
+
+def test_streams_that_were_packed_by_the_specification_alone_are_unpacked():
+    assert {v["op"] for v in CODED} == {f"codec_{name}" for name in CODECS}
+    for v in CODED:
+        shape = *v["n_out"], *v["n_in"]
+        found = CODECS[v["op"].removeprefix("codec_")].unpack(np.asarray(v["w"], np.uint8), *shape)
+        assert found.tolist() == ints(v["levels"]).reshape(shape).tolist()
+
+
 @of("linear_")
 def test_linear(v):
     fmt, (n_in,), (n_out,) = get_format(v["op"].removeprefix("linear_")), v["n_in"], v["n_out"]
