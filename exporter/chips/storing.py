@@ -10,6 +10,7 @@ from exporter.chips import choice
 from exporter.chips.choice import AUTO, first_choice, key, layer_of, variants_of
 from exporter.chips.products import by_layer
 from exporter.codecs import CODECS
+from exporter.coding import SPEED
 from exporter.graph import KERNELS
 from exporter.variants import PORTABLE
 
@@ -81,8 +82,14 @@ def totals(can: Needs, stored: Stored) -> Totals:
 
 
 def store(graph: Graph, chip: Chip, optimize: str, variant: str = AUTO) -> dict[str, str]:
-    """Operation -> variant or codec: the fastest (speed), the fewest bytes (size), the least product (balance)."""
+    """Operation -> variant or codec: the fewest bytes (size), the least product of bytes and instructions (balance).
+
+    For speed no tensor is coded, if it need not give way: codecs are never much faster than plain kernels, and an
+    estimate that is off by as much would make a network slower.
+    """
     first = first_choice(graph, chip, variant)
+    if optimize == SPEED:
+        return first
     can, stored = _start(needs(graph, chip, variant), first)
     return _merged(graph, first, _descend(can, stored, RULES[optimize]))
 
@@ -141,7 +148,6 @@ def _descend(can: Needs, stored: Stored, rule: Callable[[Totals], float]) -> Sto
 
 
 RULES: dict[str, Callable[[Totals], float]] = {
-    "speed": lambda found: found.instructions,
     "size": lambda found: found.bytes,
     "balance": lambda found: found.bytes * found.instructions,
 }
