@@ -107,8 +107,8 @@ def widths(rows: Rows, _: Sequence[int]) -> list[int]:
     return [*heads, *stream("".join(code for column in zip(*codes, strict=True) for code in column))]
 
 
-def rice(rows: Rows, levels: Sequence[int]) -> list[int]:
-    """SPEC 4.11."""
+def rice(rows: Rows, levels: Sequence[int], shifts: Sequence[int] = ()) -> list[int]:
+    """SPEC 4.11; of rows before they are shifted."""
     codes, k, columns = prefix_code(len(levels)), RANDOM.randint(1, 7), []
     for row in rows:
         text, gap = "", 0
@@ -118,7 +118,21 @@ def rice(rows: Rows, levels: Sequence[int]) -> list[int]:
             gap = 0 if level else gap + 1
         columns.append(text)
     head, behind = with_fields(columns)
-    return [*head, k, *table(levels), *entries(codes), *behind]
+    return [*head, k + 8 * bool(shifts), *shifts, *table(levels), *entries(codes), *behind]
+
+
+def radix(rows: Rows, levels: Sequence[int]) -> list[int]:
+    """SPEC 4.12."""
+    n = len(levels)
+    k = max(k for k in range(1, 17) if n**k <= 1 << 16)
+    found = []
+    for row in rows:
+        for at in range(0, len(row), k):
+            digits = [levels.index(level) for level in row[at : at + k]] + [0] * max(0, at + k - len(row))
+            v = sum(digit * n ** (k - 1 - j) for j, digit in enumerate(digits))
+            word = -(-(v << 16) // n**k)
+            found += [word & 255, word >> 8]
+    return [k, *table(levels), *found]
 
 
 def block(op: str, **values: int | Iterable[int]) -> None:
@@ -137,6 +151,7 @@ CODECS = {  # its packer, and tables of levels; of sparse ones 0 is none
     runs: (EVEN, UNEVEN, FAR, ODD[1:], TWO, ONE),
     widths: (EVEN, UNEVEN, TWO, ONE, WIDE),
     rice: (EVEN, UNEVEN, FAR, ODD, TWO, ONE),
+    radix: (EVEN, UNEVEN, FAR, ODD, TWO, ONE),
 }
 
 
@@ -147,18 +162,22 @@ def main() -> None:
         for levels in tables:
             for n_in, n_out in SIZES:
                 able = [level for level in levels if level or pack not in (bitmask, rice)]
-                zeros = RANDOM.choice((0, 0.5, 0.9)) if pack is not huffman else 0
+                zeros = RANDOM.choice((0, 0.5, 0.9)) if pack not in (huffman, radix) else 0
                 rows = [
                     [0 if RANDOM.random() < zeros else RANDOM.choice(able) for _ in range(n_out)] for _ in range(n_in)
                 ]
                 x = [RANDOM.choice((0, -127, 127, RANDOM.randint(-127, 127))) for _ in range(n_in)]
+                shifts = [RANDOM.randint(0, 3) for _ in range(n_out)] if pack is rice and levels is EVEN else []
+                w = pack(rows, able, shifts) if shifts else pack(rows, able)
+                if shifts:
+                    rows = [[level << s for level, s in zip(row, shifts, strict=True)] for row in rows]
                 block(
                     f"codec_{pack.__name__}",
                     n_in=n_in,
                     n_out=n_out,
                     x=x,
                     levels=[row[o] for o in range(n_out) for row in rows],
-                    w=pack(rows, able),
+                    w=w,
                     y=[sum(row[o] * a for row, a in zip(rows, x, strict=True)) for o in range(n_out)],
                 )
 

@@ -27,7 +27,7 @@ done
 ar rc libhb.a hb_*.o
 run() {
     "$cc" -fsanitize=address,undefined -o vectors_test $tests "$@" libhb.a &&
-        timeout 20 ./vectors_test "$root/ctests/codec_vectors.txt" 370 >log 2>&1
+        timeout 20 ./vectors_test "$root/ctests/codec_vectors.txt" 455 >log 2>&1
 }
 
 count=0
@@ -139,6 +139,18 @@ rice 's/31 - k/30 - k/'
 rice 's/bits += at->bit;//'
 rice 's/w\[2\] << 8/w[2] << 7/'
 rice 's/\*x != 0/*x > 0/'
+rice 's/w\[3\] & 7/w[3] \& 15/'
+rice 's/(w\[3\] & 8) != 0/w[3] > 99/'
+rice 's/y\[o\] += y\[o\]/y[o] += 1/'
+
+radix() {
+    mutant hb_linear_radix.c "$1" radix
+}
+radix 's/w\[1\] << 8/w[1] << 7/'
+radix 's/v >> 16/v >> 15/'
+radix 's/y < end; k--/y <= end; k--/'
+radix 's/column += 2/column += 1/'
+radix 's/\*x != 0/*x > 0/'
 
 echo "$count mutants, $failures failures"
 [ "$failures" -eq 0 ]
