@@ -229,3 +229,10 @@ def test_rice_takes_shifts_where_they_make_it_shorter():
     model = nn.Sequential(Input((30,)), layer, BitLinear(40, 5, requant=None)).eval()
     coded = export(model, "net", codec="rice")
     assert coded.verify(random_samples(coded.graph, 20, 1)).mismatches == 0
+
+
+def test_a_codec_that_was_asked_for_does_not_give_way(coded_run):
+    chip, x = load_chip("ch32v003"), np.zeros((0, 28, 28), np.uint8)
+    assert set(build(coded_run, chip, x, Options(samples=0, codec="huffman")).graph.codecs.values()) == {"huffman"}
+    with pytest.raises(HalfbyteError, match="does not fit ch32v003: flash needs"):
+        build(coded_run, chip, x, Options(samples=0, codec="widths"))

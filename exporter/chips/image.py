@@ -160,7 +160,7 @@ def link_image(folder: Path, chip: Chip, images: npt.NDArray[np.integer], option
     variants: dict[str, str] | None = _stored(graph, chip, options)
     while variants is not None:
         image = _with_input(folder, chip, images, replace(options, variants=variants))
-        over = overflow(image) if options.variant == AUTO else {}
+        over = overflow(image) if options.variant == AUTO and options.codec not in CODECS else {}
         codecs = CODECS if options.codec is None else ()
         variants = give_way(image.graph, chip, max(over.values()), codecs) if over else None
     return image
