@@ -75,6 +75,7 @@ def train(
     progress: Callable[[Epoch | float], None] = lambda _: None,
     start: nn.Sequential | None = None,
     parent: dict[str, Any] | None = None,
+    teacher: nn.Module | None = None,
 ) -> nn.Sequential:
     """Train a recipe into a run folder; returns the network of the best validation accuracy, in eval().
 
@@ -84,12 +85,15 @@ def train(
     progress  is called with the fraction of an epoch that is done, and with each finished Epoch
     start     the network to begin with, of the recipe's layers; None: an untrained one
     parent    what it was made from, for the record
+    teacher   a trained network that train.distill follows
 
     Writes recipe.toml, curves.csv, TensorBoard events, checkpoint.safetensors (the best epoch) and resume.safetensors
     (the last one, gone at the end). The test set is not opened. HalfbyteError where the loss stops being finite, naming
     epoch and layer.
     """
     settings, device = recipe.train, pick_device()
+    if settings.distill and teacher is None:
+        raise HalfbyteError(f"train.distill = {settings.distill:g} follows the network that was pruned: halfbyte prune")
     torch.set_num_threads(1)  # the layers are small: a second core serves better by making batches
     parts = split(recipe)
     training, validation = (on_device(part) for part in parts)
@@ -98,6 +102,7 @@ def train(
     if model is None:
         model = models.build(recipe, parts[0].x.shape[1:], str(parts[0].x.dtype), len(parts[0].labels))
     model = model.to(device)
+    teacher = teacher.to(device) if teacher is not None and settings.distill else None
     check(model)
     if recipe.prune:
         gradual.begin(model)
@@ -118,7 +123,7 @@ def train(
         if epoch >= freeze_at:
             freeze_clip(model)
         batches = _prefetched(_batches(training, settings.batch, distort, settings.seed, epoch))
-        loss, accuracy = _train_epoch(model, average, optimizers, batches, samples, epoch, recipe, progress)
+        loss, accuracy = _train_epoch(model, average, optimizers, batches, samples, epoch, recipe, progress, teacher)
         average.model.train()  # so that eval() brings its clip scales up to date
         val_loss, val_accuracy = evaluate(average.model, validation)
         lr = settings.lr * optim.learning_rate_factor(settings, epoch)
@@ -164,13 +169,15 @@ def _train_epoch(
     epoch: int,
     recipe: Recipe,
     progress: Callable[[Epoch | float], None],
+    teacher: nn.Module | None,
 ) -> tuple[float, float]:
     """One pass over the training set: mean loss, and accuracy in percent of the distorted images."""
     settings, n = recipe.train, len(samples.y)
     total = torch.zeros((), device=next(model.parameters()).device)
     correct = torch.zeros_like(total)
     seen = steps = 0
-    with Workers(model, settings.threads or 1, settings.label_smoothing) as workers:
+    distill = settings.distill or 0.0
+    with Workers(model, settings.threads or 1, settings.label_smoothing, teacher, distill) as workers:
         for x, y in batches:
             optim.set_learning_rate(optimizers, optim.learning_rate_factor(settings, epoch + seen / n))
             loss, logits = workers.step(x, y)

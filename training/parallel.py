@@ -16,15 +16,26 @@ from training.layers import BitLayer
 if TYPE_CHECKING:
     from types import TracebackType
 
+SOFT = 2.0  # what outputs are divided by before they are compared with a teacher's
+
 
 class Workers:
     """A model and its twins, one for each thread: the same parameters, gradients and running statistics of their own.
 
     Batch statistics are those of a thread's share; running ones are averaged after every step. The result depends on
     the number of threads and on nothing else. With one thread it is a step of the model as it stands.
+
+    teacher, distill  a network whose outputs this fraction of the loss follows: Hinton et al. 2015 (arXiv 1503.02531)
     """
 
-    def __init__(self, model: nn.Module, threads: int, label_smoothing: float) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        threads: int,
+        label_smoothing: float,
+        teacher: nn.Module | None = None,
+        distill: float = 0.0,
+    ) -> None:
         self.models = [model, *(copy.deepcopy(model) for _ in range(threads - 1))]
         for twin in self.models[1:]:
             for theirs, ours in zip(twin.parameters(), model.parameters(), strict=True):
@@ -32,11 +43,12 @@ class Workers:
             for layer, original in zip(twin.modules(), model.modules(), strict=True):
                 if isinstance(layer, BitLayer) and isinstance(original, BitLayer):
                     layer.mask = original.mask
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.distill = label_smoothing, distill
+        self.teachers = [copy.deepcopy(teacher) for _ in self.models] if teacher is not None and distill else []
         self.pool = ThreadPoolExecutor(max(1, threads - 1), initializer=torch.set_num_threads, initargs=(1,))
 
     def __enter__(self) -> Self:
-        for model in self.models:
+        for model in [*self.models, *self.teachers]:
             model.train()
         return self
 
@@ -54,9 +66,24 @@ class Workers:
     def _part(self, model: nn.Module, x: Tensor, y: Tensor, n: int) -> tuple[Tensor, Tensor]:
         model.zero_grad()
         logits = model(x)
-        loss = functional.cross_entropy(logits, y, label_smoothing=self.label_smoothing) * (len(y) / n)
+        loss = functional.cross_entropy(logits, y, label_smoothing=self.label_smoothing)
+        if self.teachers:
+            loss = (1 - self.distill) * loss + self.distill * self._apart(logits, self._taught(model, x))
+        loss = loss * (len(y) / n)
         loss.backward()
         return loss.detach(), logits.detach()
+
+    @torch.no_grad()
+    def _taught(self, model: nn.Module, x: Tensor) -> Tensor:
+        """Logits of the teacher of that twin; in train(), where it is fast, which moves its statistics alone."""
+        logits: Tensor = self.teachers[self.models.index(model)](x)
+        return logits
+
+    @staticmethod
+    def _apart(logits: Tensor, taught: Tensor) -> Tensor:
+        """How far outputs are from the teacher's, both softened: their Kullback-Leibler divergence."""
+        ours, theirs = (functional.log_softmax(v / SOFT, 1) for v in (logits, taught))
+        return functional.kl_div(ours, theirs, reduction="batchmean", log_target=True) * SOFT**2
 
     @torch.no_grad()
     def _collect(self, used: int) -> None:

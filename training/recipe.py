@@ -251,6 +251,7 @@ class TrainSection(_Section):
     switch      formats to begin with, such as [{ until = 20, format = "float" }, { until = 60, format = "int8" }];
                 behind the last one every layer has its own
     average     decay, for a step, of an exponential average of the weights, which is then what is kept; 0: none
+    distill     fraction of the loss that follows the outputs of the network that was pruned (`halfbyte prune`)
     threads     that a batch is shared among, one if not given; each has batch statistics of its own share
     """
 
@@ -269,6 +270,7 @@ class TrainSection(_Section):
     switch: Annotated[tuple[Switch, ...], AList] = ()
     average: Annotated[float, Field(ge=0, lt=1)] = 0.0
     threads: Annotated[int, Field(ge=1, le=256)] | None = None
+    distill: Fraction | None = None
     only: Literal["norms"] | None = None
     split: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 

@@ -99,7 +99,9 @@ def prune_run(
     accuracy_before = None if parent is None else parent.get("validation_accuracy")
     if resume:
         recipe = _begun(folder, command)
-        loop.train(recipe, folder, command=command, parent=parent, resume=True, check=check, progress=progress)
+        loop.train(
+            recipe, folder, command=command, parent=parent, resume=True, check=check, progress=progress, teacher=model
+        )
         return _result(folder, recipe, accuracy_before)
     gradual = finetune.epochs > 0 and not (method.structured or method.one_shot or method.n_of_m)
     recipe = finetuned_recipe(recipe, finetune, method if gradual else None)
@@ -116,7 +118,9 @@ def prune_run(
         prune_with(start, method, samples)
     recipe = with_widths(recipe, start)
     if finetune.epochs:
-        loop.train(recipe, folder, command=command, parent=parent, start=start, check=check, progress=progress)
+        loop.train(
+            recipe, folder, command=command, parent=parent, start=start, check=check, progress=progress, teacher=model
+        )
     else:
         if not method.one_shot:
             recalibrate(start, samples)
