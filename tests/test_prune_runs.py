@@ -326,3 +326,20 @@ def test_a_lottery_that_cannot_be_is_refused(tmp_path, sets, options, message):
     with pytest.raises(HalfbyteError, match=message):
         list(lottery.lottery(recipe, tmp_path / "run", **{"rounds": 1, "rewind": 1, **options}))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_pruned_network_may_follow_the_one_it_was(parents, tmp_path):
+    run = load_run(parents / "cnn")
+    before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
+    method, sets = Method(0.4, structured=True), ("train.distill=0.7",)
+    plain = prune_run(run.model, run.recipe, tmp_path / "plain", method, Finetune(2))
+    taught = prune_run(run.model, run.recipe, tmp_path / "taught", method, Finetune(2, sets=sets))
+    assert plain.widths == taught.widths
+    assert not torch.equal(plain.model.conv1.weight, taught.model.conv1.weight)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in run.model.state_dict().items())
+
+
+def test_a_network_that_was_not_pruned_has_nothing_to_follow(halfbyte, tmp_path):
+    code, _, said = halfbyte("train", "digits-fc", "--set", "train.distill=0.5", "--out", tmp_path / "run")
+    assert code == 2
+    assert "train.distill = 0.5 follows the network that was pruned: halfbyte prune" in said
