@@ -59,6 +59,12 @@ if ! run; then
     exit 1
 fi
 
+for codec in huffman bitmask widths; do
+    "$cc" -std=c99 -O1 -fsanitize=address,undefined -DHB_NARROW -I include \
+        -c -o narrow.o "codecs/hb_linear_$codec.c"
+    run narrow.o || complain "$codec fails with windows of 16 bits"
+done
+
 products() {
     mutant hb_products_codecs.h "$1" huffman
 }
@@ -73,8 +79,8 @@ bits() {
     mutant hb_stream_codecs.h "$1" "$2"
 }
 for codec in huffman bitmask widths rice; do
-    bits 's/int have = -(at)->bit/int have = 0/' "$codec"
-    bits 's/have += 8/have += 7/' "$codec"
+    bits 's/(hb_have)(0 - (at)->bit)/0/' "$codec"
+    bits 's/have + 8/have + 7/' "$codec"
 done
 bits 's/bits += at->bit;//' huffman
 bits 's/bits \& 7/bits \& 3/' huffman
@@ -84,7 +90,7 @@ huffman() {
     mutant hb_huffman_codecs.h "$1" huffman
 }
 huffman 's/\*entry & 7/*entry \& 3/'
-huffman 's/32 - bits/31 - bits/'
+huffman 's/WINDOW - bits/WINDOW - 1 - bits/'
 huffman 's/LONGEST = 7/LONGEST = 6/'
 
 mutant hb_linear_huffman.c 's/w\[2\] << 8/w[2] << 7/' huffman
@@ -101,9 +107,9 @@ bitmask 's/0x55/0x54/'
 bitmask 's/0x33/0x32/'
 bitmask 's/& 15;/\& 7;/'
 bitmask 's/levels\[0\] > 0/1/'
-bitmask 's/32 - width/31 - width/'
+bitmask 's/WINDOW - width/WINDOW - 1 - width/'
 bitmask 's/mask += row/mask += row + 1/'
-bitmask 's/(int32_t)window >>/window >>/'
+bitmask 's/(hb_signed_bits)window >>/window >>/'
 
 digits() {
     mutant hb_digits_codecs.h "$1" widths

@@ -14,6 +14,7 @@ from exporter.chips.choice import Cost, first_choice, key
 from exporter.chips.isa import ISAS
 from exporter.chips.storing import give_way
 from exporter.chips.untrained import export_untrained
+from exporter.codecs import CODECS
 from exporter.export import export
 from exporter.variants import PORTABLE
 from training.formats import FORMATS
@@ -109,3 +110,13 @@ def test_what_can_only_be_portable_does_not_give_way_for_ever(tmp_path, monkeypa
     chosen = first_choice(graph, load_chip("stm32g030"), "auto")
     assert "conv" in chosen
     assert give_way(graph.with_kernels(chosen), load_chip("stm32g030")) is None
+
+
+@pytest.mark.parametrize("name", ["ch32v003", "stm32g030"])
+@pytest.mark.parametrize("codec", CODECS)
+def test_no_codec_is_slower_than_the_recorded_one(name, codec):
+    chip = load_chip(name)
+    (row,) = speed.count_codec(chip, "linear", codec)
+    recorded = choice.costs()[chip.isa][key("linear", row.kernel)]
+    assert row.instructions <= SLACK * recorded.instructions, AGAIN
+    assert row.bytes <= SLACK * recorded.bytes, AGAIN

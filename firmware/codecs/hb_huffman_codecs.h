@@ -32,15 +32,24 @@ HB_APART const HB_ROM uint8_t *hb_make_codes(uint8_t *code,
 
 // Takes the next code from the window: its entry in the table.
 #define HB_CODE(entry)                                                         \
-    const uint8_t entry = t->code[window >> (32 - LONGEST)];                   \
+    const uint8_t entry = t->code[window >> (WINDOW - LONGEST)];               \
     HB_TAKE(entry & 7)
 
 // The next `bits` bits, at most 16, as a number. Goes behind them.
 HB_APART uint16_t hb_field(struct hb_place *at, uint8_t bits)
 {
+    uint16_t field = 0;
     HB_OPEN(at);
+#ifdef HB_NARROW
+    if (bits > 8) {
+        bits = (uint8_t)(bits - 8);
+        HB_FILL(8);
+        field = (uint16_t)(window >> (WINDOW - 8) << bits);
+        HB_TAKE(8);
+    }
+#endif
     HB_FILL(bits);
-    const uint16_t field = (uint16_t)(window >> (32 - bits));
+    field = (uint16_t)(field | window >> (WINDOW - bits));
     HB_TAKE(bits);
     HB_CLOSE(at);
     return field;

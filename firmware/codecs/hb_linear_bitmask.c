@@ -29,7 +29,7 @@ HB_APART void hb_add_numbers(int32_t *y, const HB_ROM uint8_t *mask,
                              size_t n_out, struct hb_place *at, uint8_t width,
                              const int16_t *product)
 {
-    HB_ADD_COLUMN(product[window >> (32 - width)]);
+    HB_ADD_COLUMN(product[window >> (WINDOW - width)]);
 }
 
 // Codes are levels.
@@ -37,8 +37,8 @@ HB_APART void hb_add_levels(int32_t *y, const HB_ROM uint8_t *mask,
                             size_t n_out, struct hb_place *at, uint8_t width,
                             const int16_t *product)
 {
-    HB_ADD_COLUMN(
-        hb_by_digits(product, (int)((int32_t)window >> (32 - width))));
+    HB_ADD_COLUMN(hb_by_digits(
+        product, (int)((hb_signed_bits)window >> (WINDOW - width))));
 }
 
 // Bits that are 1 in n bytes.

@@ -23,6 +23,7 @@ HB_APART void hb_add_column(int32_t *y, struct hb_place *at, size_t n_out,
 {
     HB_OPEN(at);
     const int32_t *end = y + n_out;
+#ifndef HB_NARROW
     while (end - y >= TOGETHER) {
         HB_FILL(TOGETHER * LONGEST);
         HB_ADD(0);
@@ -30,6 +31,7 @@ HB_APART void hb_add_column(int32_t *y, struct hb_place *at, size_t n_out,
         HB_ADD(2);
         y += 3;
     }
+#endif
     for (; y < end; y++) {
         HB_FILL(LONGEST);
         HB_ADD(0);

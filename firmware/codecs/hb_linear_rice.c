@@ -4,6 +4,7 @@
 // What is 0 takes no time: a weight is part of a gap, an activation passes over
 // its column.
 
+#define HB_WIDE // a gap and its code do not fit 16 bits
 #include "hb_huffman_codecs.h"
 
 enum {

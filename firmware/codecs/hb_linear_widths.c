@@ -24,7 +24,7 @@ HB_APART void hb_add_column(int32_t *y, const struct hb_place *at,
             continue;
         }
         HB_FILL(width);
-        const int code = (int)((int32_t)window >> (32 - width));
+        const int code = (int)((hb_signed_bits)window >> (WINDOW - width));
         HB_TAKE(width);
         *y += width <= SMALL ? product[DIGIT + code]
                              : hb_by_digits(product, code);

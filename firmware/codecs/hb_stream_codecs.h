@@ -7,11 +7,32 @@
 
 #include "hb_codecs.h"
 
+// An 8-bit core shifts bit by bit and byte by byte: 16 bits take half the time.
+#if defined(__AVR__) && !defined(HB_WIDE)
+#define HB_NARROW
+#endif
+#ifdef HB_NARROW
+typedef uint16_t hb_bits;
+typedef int16_t hb_signed_bits;
+typedef int8_t hb_have;
+#else
+typedef uint32_t hb_bits;
+typedef int32_t hb_signed_bits;
+typedef int hb_have;
+#endif
+
+enum { WINDOW = 8 * sizeof(hb_bits) };
+
 // Where the next bit of a stream is.
 struct hb_place {
     const HB_ROM uint8_t *w;
     uint8_t bit; // 0 the highest, 7 the lowest
 };
+
+static inline hb_bits hb_byte(const HB_ROM uint8_t *w)
+{
+    return *w;
+}
 
 static inline void hb_move(struct hb_place *at, int32_t bits)
 {
@@ -24,19 +45,19 @@ static inline void hb_move(struct hb_place *at, int32_t bits)
 // there, less than none before its first byte is.
 #define HB_OPEN(at)                                                            \
     const HB_ROM uint8_t *w = (at)->w;                                         \
-    uint32_t window = 0;                                                       \
-    int have = -(at)->bit
+    hb_bits window = 0;                                                        \
+    hb_have have = (hb_have)(0 - (at)->bit)
 
-// At least `enough` bits, 25 at most. Reads whole bytes, and only then.
+// At least `enough` bits, at most WINDOW - 7. Reads whole bytes, and only then.
 #define HB_FILL(enough)                                                        \
-    for (; have < (enough); have += 8) {                                       \
-        window |= (uint32_t)*w++ << (24 - have);                               \
+    for (; have < (enough); have = (hb_have)(have + 8)) {                      \
+        window |= (hb_bits)(hb_byte(w++) << (WINDOW - 8 - have));              \
     }
 
 #define HB_TAKE(bits)                                                          \
     do {                                                                       \
-        window <<= (bits);                                                     \
-        have -= (bits);                                                        \
+        window = (hb_bits)(window << (bits));                                  \
+        have = (hb_have)(have - (bits));                                       \
     } while (0)
 
 // The place behind what was taken.
