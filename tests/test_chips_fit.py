@@ -179,7 +179,7 @@ def test_a_run_that_cannot_be_written_is_emulated_all_the_same(trained, halfbyte
 
 
 def test_a_run_for_a_chip_that_is_too_small_is_refused_before_it_trains(tmp_path, halfbyte):
-    words = ("--set", "model.layers=[{linear=400}]", "--out", str(tmp_path / "run"), "--chip", "ch32v003")
+    words = ("--set", "model.layers=[{linear=180},{linear=180}]", "--out", str(tmp_path / "run"), "--chip", "ch32v003")
     code, out, err = halfbyte("run", "digits-fc", *words)
     assert (code, out) == (2, "")
     assert "does not fit ch32v003: flash needs" in err
@@ -216,12 +216,13 @@ def overflow_with(folder: Path, *formats: str) -> dict[str, int]:
     *hidden, last = formats
     layers = ", ".join(f'{{linear={n}, format="{f}"}}' for n, f in zip((128, 88, 40), hidden, strict=True))
     recipe = load_recipe("digits-fc", [f"model.layers=[{layers}]", f'model.last.format="{last}"'])
-    return overflow(untrained(recipe, folder, load_chip("ch32v003"), Options()))
+    return overflow(untrained(recipe, folder, load_chip("ch32v003"), Options(codec="plain")))
 
 
 def test_a_network_that_does_not_fit_comes_with_the_smallest_change_that_makes_it_fit(tmp_path):
     layers = '[{linear=128,format="sym4"},{linear=88,format="int8"},{linear=40,format="sym5"}]'
-    found = fit(load_recipe("digits-fc", [f"model.layers={layers}"]), load_chip("ch32v003"), Options())
+    recipe = load_recipe("digits-fc", [f"model.layers={layers}"])
+    found = fit(recipe, load_chip("ch32v003"), Options(codec="plain"))
     assert not found.fits
     assert found.over == {"flash": found.sizes.flash - 16384}
     assert found.typical is found.worst is None

@@ -201,7 +201,7 @@ def test_kernels_that_take_what_portable_ones_take_make_the_same_on_the_chip(tmp
         include=[PORTS, FIRMWARE / "include", FIRMWARE / "src"],
         script=tmp_path / "link.ld",
         out=tmp_path / "main.elf",
-        compile=way,
+        way=way,
         flags=[f"-DHB_CLOCK_HZ=UINT32_C({UNO.clock_hz})"],
     )
     machine = start(UNO, read_elf(tmp_path / "main.elf"))
