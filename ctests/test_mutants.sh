@@ -8,7 +8,8 @@ set -eu
 root=$1 cc=$2
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
-cp -r "$root/firmware/include" "$root/firmware/src" "$work/"
+cp -r "$root/firmware/include" "$root/firmware/src" "$root/firmware/codecs" \
+    "$work/"
 cd "$work"
 
 compile() {
@@ -22,7 +23,7 @@ vector_tests='test_vectors.o vector_maps.o vector_file.o naive_map.o check.o'
 for object in $kernel_tests $vector_tests; do
     compile "$object" "$root/ctests/${object%.o}.c"
 done
-for file in src/*.c; do
+for file in src/*.c codecs/*.c; do
     compile "$(basename "$file" .c).o" "$file"
 done
 ar rc libhb.a hb_*.o
