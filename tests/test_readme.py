@@ -150,3 +150,9 @@ def test_every_recipe_it_names_ships():
 def test_the_tree_it_describes_is_there():
     for folder in re.findall(r"`([a-z]+)/`", README):
         assert folder == "c" or (ROOT / folder).is_dir(), folder
+
+
+def test_every_package_is_named_in_pyproject():
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    inits = [path for top in ("halfbyte", "training", "exporter") for path in (ROOT / top).rglob("__init__.py")]
+    assert sorted(named) == sorted(".".join(path.parent.relative_to(ROOT).parts) for path in inits)
