@@ -12,7 +12,7 @@ from exporter.chips.emulate import emulate, row
 from exporter.chips.image import Options, build
 from exporter.export import export
 from exporter.graph import load_graph
-from exporter.runs import load_run
+from exporter.runs import load_run, read_verified
 from exporter.verify import random_samples
 from training.errors import HalfbyteError
 
@@ -79,3 +79,10 @@ def test_rows_that_a_plan_does_not_take_are_refused_and_say_what_helps(tmp_path)
     export(load_run(CNN_4K).model, "cnn", out=tmp_path, plan="layer")
     with pytest.raises(HalfbyteError, match="of cnn needs the whole sample at once; export it with plan rows"):
         build(tmp_path, load_chip("host"), NO_IMAGES, Options(samples=0, input="rows"))
+
+
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
+def test_a_shipped_model_was_verified_as_it_lies_there(folder):
+    record = read_verified(folder, load_graph(folder).digest)
+    assert record is not None, f"verify it again: halfbyte verify {folder}"
+    assert record["mismatches"] == 0
