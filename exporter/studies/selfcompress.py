@@ -30,6 +30,6 @@ STUDY = of_steps(
     "selfcompress",
     "Are learned bit widths better than a uniform format of the same size?",
     steps,
-    epochs=15,
+    epochs=10,
     seeds=(1, 2),
 )
