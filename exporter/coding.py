@@ -12,12 +12,13 @@ from exporter.ops import Conv, Linear
 from training.errors import HalfbyteError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exporter.graph import Graph
     from exporter.ops import Op
 
 PLAIN = "plain"  # the codes of the format as they are: no entry of CODECS
 SPEED = "speed"
-OPTIMIZE = (SPEED, "size", "balance")
 
 
 def codable(op: Op) -> bool:
@@ -30,13 +31,13 @@ def coded(graph: Graph, optimize: str, codec: str | None = None) -> Graph:
     check_optimize(optimize)
     if codec is not None:
         return with_codec(graph, codec)
-    return graph if optimize == SPEED else smallest(graph)
+    return graph.with_kernels(graph.kernels | CHOICES[optimize](graph))
 
 
 def check_optimize(optimize: str) -> None:
     """HalfbyteError where there is no such thing to optimize for."""
-    if optimize not in OPTIMIZE:
-        raise HalfbyteError(f"--optimize {optimize}: expected one of {', '.join(OPTIMIZE)}")
+    if optimize not in CHOICES:
+        raise HalfbyteError(f"--optimize {optimize}: expected one of {', '.join(CHOICES)}")
 
 
 def with_codec(graph: Graph, name: str) -> Graph:
@@ -57,15 +58,10 @@ def with_codec(graph: Graph, name: str) -> Graph:
     return graph.with_kernels(graph.kernels | {node.name: name for node in chosen})
 
 
-def smallest(graph: Graph) -> Graph:
-    """The network with the codec for each tensor that takes the fewest bytes, its kernel counted once."""
-    return graph.with_kernels(graph.kernels | choose(graph))
-
-
 KERNEL = 400  # bytes of a codec's kernel, about
 
 
-def choose(graph: Graph) -> dict[str, str]:
+def smallest(graph: Graph) -> dict[str, str]:
     """Operation -> codec, for the fewest bytes of streams and kernels."""
     plain = graph.with_kernels({})
     sizes = {
@@ -85,3 +81,19 @@ def choose(graph: Graph) -> dict[str, str]:
             total = sum(sizes[node][chosen[node]] if node in chosen else size for node, size in now.items())
             best = min(best, (total + KERNEL * len(set(chosen.values())), chosen), key=itemgetter(0))
     return best[1]
+
+
+def balanced(graph: Graph) -> dict[str, str]:
+    """Operation -> codec, where bytes times instructions are fewer than those of the fastest plain kernel of a core."""
+    from exporter.chips.chip import load_chip  # noqa: PLC0415 (they import this file)
+    from exporter.chips.storing import CORE, store  # noqa: PLC0415
+
+    stored = store(graph.with_kernels({}), load_chip(CORE), "balance")
+    return {name: how for name, how in stored.items() if how in CODECS}
+
+
+CHOICES: dict[str, Callable[[Graph], dict[str, str]]] = {
+    SPEED: lambda _: {},
+    "size": smallest,
+    "balance": balanced,
+}

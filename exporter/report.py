@@ -12,7 +12,7 @@ from rich.table import Table
 from exporter import planview
 from exporter.bounds import find_bounds
 from exporter.chips.chip import load_chip
-from exporter.chips.storing import ways
+from exporter.chips.storing import CORE, ways
 from exporter.export import prepare
 from exporter.graph import load_graph, read_graph
 from exporter.plan import read_plan
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from exporter.bounds import Bounds
     from exporter.graph import Graph, Node
 
-CORE = "stm32g030"  # whose costs stand for those of all chips, where none is asked about
 COLUMNS = ("name", "op", "format", "bits", "shape", "weights", "bytes", "lo", "hi")
 
 

@@ -136,7 +136,7 @@ def verify(
 def show(folder: RunFolder, as_json: AsJson = False) -> None:
     """Layers, bits, bytes, bounds, accuracy and memory plan of a run; written to its report.md and plan.png too."""
     from exporter import planview, report  # noqa: PLC0415 (torch takes a second)
-    from exporter.chips.storing import Way  # noqa: PLC0415
+    from exporter.chips.storing import CORE, Way  # noqa: PLC0415
 
     description = report.write_report(folder)
     if as_json:
@@ -149,7 +149,7 @@ def show(folder: RunFolder, as_json: AsJson = False) -> None:
     console.print()
     print_ways(
         {layer: [Way(**way) for way in found] for layer, found in description["ways"].items()},
-        f"instructions on {report.CORE}",
+        f"instructions on {CORE}",
     )
     console.print()
     console.print(planview.plan_table(description["plan"]))

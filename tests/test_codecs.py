@@ -20,6 +20,7 @@ from exporter.chips.emulate import emulate
 from exporter.chips.image import Options, build
 from exporter.codecs import CODECS, CodecError
 from exporter.codecs.huffman import lengths
+from exporter.coding import coded
 from exporter.export import export
 from exporter.graph import read_graph
 from exporter.report import describe
@@ -236,3 +237,14 @@ def test_a_codec_that_was_asked_for_does_not_give_way(coded_run):
     assert set(build(coded_run, chip, x, Options(samples=0, codec="huffman")).graph.codecs.values()) == {"huffman"}
     with pytest.raises(HalfbyteError, match="does not fit ch32v003: flash needs"):
         build(coded_run, chip, x, Options(samples=0, codec="widths"))
+
+
+def test_balance_codes_what_is_sparse_and_leaves_what_a_fast_kernel_has():
+    dense, sparse = (read_graph(ROOT / "models" / name / "graph.json") for name in ("mnist-fc-12k", "mnist-fc-pruned"))
+    sparse = coded(sparse, "speed", "plain")
+    assert coded(dense, "balance").codecs == {}
+    assert coded(dense, "size").codecs["fc1"] == "huffman"
+    balanced, smallest = coded(sparse, "balance"), coded(sparse, "size")
+    assert balanced.codecs["fc1"] == "runs"
+    assert smallest.codecs["fc1"] == "rice"
+    assert smallest.weight_bytes < balanced.weight_bytes

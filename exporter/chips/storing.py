@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from exporter.chips.choice import Cost
     from exporter.graph import Graph, Node
 
+CORE = "stm32g030"  # whose costs stand for those of all chips, where none is asked about
 LIKE = "armv6m"  # the instruction set whose costs stand for those of one that was not measured
 
 
